@@ -1,0 +1,16 @@
+"""Weight initialization for Keras 3: every scheme is a string or a class away.
+
+Importing the package registers its classes with Keras, under `"keras_initx>Name"` and
+under their short ids, so that `Dense(64, kernel_initializer="orthogonal_delta")` works.
+"""
+
+from keras_initx import initializers as initializers
+from keras_initx import layers as layers
+from keras_initx.initializers import HaarOrthogonal as HaarOrthogonal
+from keras_initx.initializers import LooksLinear as LooksLinear
+from keras_initx.initializers import OrthogonalDelta as OrthogonalDelta
+from keras_initx.initializers import RandomWalk as RandomWalk
+from keras_initx.initializers import Sparse as Sparse
+from keras_initx.layers import CReLU as CReLU
+
+__version__ = "0.1.0"

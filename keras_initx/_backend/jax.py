@@ -1,0 +1,21 @@
+"""JAX: a program that is compiled once for each shape beats many operations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def compiled(*static_argnames: str) -> Callable[[Callable], Callable]:
+    """Decorator: one program for each shape and each value of the static arguments."""
+    return lambda function: jax.jit(function, static_argnames=static_argnames)
+
+
+@compiled("shape")
+def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any:
+    """Zeros of `shape`, with `values` at the pairwise different `(rows, columns)`."""
+    zeros = jnp.zeros(shape, values.dtype)
+    return zeros.at[rows, columns].set(
+        values, unique_indices=True, mode="promise_in_bounds"
+    )

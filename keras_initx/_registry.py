@@ -1,0 +1,28 @@
+"""One decorator that makes a class known to Keras."""
+
+from collections.abc import Callable
+
+import keras
+
+
+def register(namespace: str, *ids: str) -> Callable[[type], type]:
+    """Registers a class as `"keras_initx>Name"` and under its short ids.
+
+    A string then works wherever Keras takes one, and a saved model finds the class
+    again. Classes are registered, not instances: Keras makes a new instance of what it
+    finds.
+
+    Args:
+        namespace: str. The public folder, for example `"initializers"`. The class
+            reports it as its module, so that users see the path that they import from.
+        *ids: str. The short ids, for example `"orthogonal_delta"`.
+    """
+
+    def decorate(cls: type) -> type:
+        cls.__module__ = f"keras_initx.{namespace}"
+        keras.saving.register_keras_serializable("keras_initx")(cls)
+        for short_id in ids:
+            keras.saving.get_custom_objects()[short_id] = cls
+        return cls
+
+    return decorate

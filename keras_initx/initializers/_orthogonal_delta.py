@@ -1,0 +1,102 @@
+"""Delta-orthogonal convolutions."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_initx import _validate
+from keras_initx._axes import KernelAxes
+from keras_initx._registry import register
+from keras_initx.initializers._semi_orthogonal import SemiOrthogonalInitializer
+
+
+@register("initializers", "orthogonal_delta", "delta_orthogonal")
+class OrthogonalDelta(SemiOrthogonalInitializer):
+    """Puts a semi-orthogonal matrix at one tap of a convolution, zeros elsewhere.
+
+        K[t, :, :] = gain * Q    at the tap t, and 0 at all others
+
+    with Q Haar-random of shape `(in_channels, out_channels)`: orthonormal rows where
+    there are no more inputs than outputs, orthonormal columns otherwise. A convolution
+    with stride 1 and `padding="same"` then applies `gain * Q` to each pixel, so that it
+    keeps the norm of every input up to `gain`, with any padding. Very deep
+    convolutional networks without normalization or skip connections train from here. A
+    kernel of rank 2 is plain orthogonal.
+
+    Examples:
+    >>> kernel = keras_initx.initializers.OrthogonalDelta(seed=0)((3, 3, 8, 8))
+    >>> at_centre = kernel[1, 1]
+    >>> gram = keras.ops.matmul(at_centre, keras.ops.transpose(at_centre))
+    >>> bool(keras.ops.all(keras.ops.abs(gram - keras.ops.eye(8)) < 1e-5))
+    True
+    >>> int(keras.ops.count_nonzero(kernel)) == 8 * 8
+    True
+    >>> layer = keras.layers.Conv2D(64, 3, kernel_initializer="orthogonal_delta")
+
+    Args:
+        gain: float. The factor of the norm. Positive. Defaults to `1.0`.
+        groups: int. For a grouped convolution, its `groups`: the block of each group is
+            semi-orthogonal on its own. Defaults to `1`.
+        tap: str. `"center"` is the tap `(k - 1) // 2` of each spatial axis, even sizes
+            too: there Keras's `padding="same"` puts the pixel itself. `"last"` is the
+            tap `k - 1`, for `padding="causal"`. Defaults to `"center"`.
+        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
+            `None`.
+        input_axes: list of int or None. The input axes of the kernel. Defaults to
+            `[-2]`; `[-1]` in a transposed convolution.
+        output_axes: list of int or None. The output axes. Defaults to `[-1]`; `[-2]` in
+            a transposed convolution.
+        batch_axes: list of int or None. The axes that number independent kernels.
+            Defaults to none; `[-2]` in a depthwise convolution.
+
+    Raises:
+        ValueError: If `gain` or `groups` is not positive, `tap` is unknown, `groups`
+            does not divide the number of output channels, or the kernel has more than
+            three spatial axes.
+
+    Reference:
+        Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs", section
+        4, https://arxiv.org/abs/1806.05393.
+    """
+
+    def __init__(
+        self,
+        gain: float = 1.0,
+        groups: int = 1,
+        tap: str = "center",
+        seed: Any = None,
+        input_axes: list[int] | None = None,
+        output_axes: list[int] | None = None,
+        batch_axes: list[int] | None = None,
+    ) -> None:
+        super().__init__(gain, groups, seed, input_axes, output_axes, batch_axes)
+        self.tap = _validate.choice("OrthogonalDelta", "tap", tap, ("center", "last"))
+
+    def check(self, axes: KernelAxes) -> None:
+        if len(axes.spatial) > 3:
+            raise _validate.error(
+                "OrthogonalDelta",
+                "a kernel of rank 2 to 5, (*kernel_size, in_channels, out_channels), "
+                "with at most three spatial axes",
+                f"shape={axes.shape}, of which the axes {axes.spatial} are spatial",
+                "Name the axes that are not spatial by `input_axes`, `output_axes` or "
+                "`batch_axes`.",
+            )
+        super().check(axes)
+
+    def draw(self, axes: KernelAxes, dtype: str) -> Any:
+        matrices = self.blocks(axes, axes.count(axes.input), dtype)
+        kernel_size = axes.sizes(axes.spatial)
+        taps = [
+            (size - 1) // 2 if self.tap == "center" else size - 1
+            for size in kernel_size
+        ]
+        zeros = [
+            (tap, size - 1 - tap) for tap, size in zip(taps, kernel_size, strict=True)
+        ]
+        at_tap = ops.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
+        kernel = ops.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
+        return axes.kernel(kernel, axes.batch + axes.spatial + axes.input + axes.output)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"tap": self.tap, **super().get_config()}

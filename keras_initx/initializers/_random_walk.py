@@ -1,0 +1,95 @@
+"""Gaussian kernels whose scale keeps the log-norm of the gradient unbiased."""
+
+import math
+from typing import Any
+
+from keras_initx import _random, _validate
+from keras_initx._axes import KernelAxes
+from keras_initx._registry import register
+from keras_initx.initializers._base import AxesInitializer
+
+_GAINS = {
+    "linear": lambda n: math.exp(1 / (2 * n)),
+    "relu": lambda n: math.sqrt(2) * math.exp(1.2 / (max(n, 6) - 2.4)),
+    "tanh": lambda n: 1.13,
+}
+
+
+@register("initializers", "random_walk")
+class RandomWalk(AxesInitializer):
+    """Draws weights so that the log-norm of the gradient makes an unbiased random walk.
+
+        K ~ N(0, g^2 / N)
+        g = exp(1 / (2 N))                          for linear units
+        g = sqrt(2) exp(1.2 / (max(N, 6) - 2.4))    for ReLU
+        g = 1.13                                    for tanh
+
+    Going back through a layer multiplies the error by a random matrix, so that the
+    logarithm of its norm makes one random step. He's scale holds the mean of the
+    squared norm, and the logarithm then drifts downwards by about `1 / (2 N)` a layer
+    (2.5 times that for ReLU); here the logarithm itself has mean zero. It matters in
+    deep, narrow networks.
+
+    The value for tanh is not derived: the paper has no formula for it, and TensorFlow's
+    original implementation says of 1.13 that it works well for many widths.
+
+    Examples:
+    >>> initializer = keras_initx.initializers.RandomWalk(activation="tanh", seed=0)
+    >>> layer = keras.layers.Dense(64, activation="tanh",
+    kernel_initializer=initializer)
+
+    Args:
+        activation: str. The units that follow: `"linear"`, `"relu"` or `"tanh"`.
+            Defaults to `"relu"`.
+        mode: str. What N counts: `"fan_in"`, or `"fan_out"`, which is what holds the
+            gradient where a layer is not square; the paper has square ones. Defaults to
+            `"fan_in"`.
+        gain: float or None. Replaces the g above. Positive. Defaults to `None`.
+        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
+            `None`.
+        input_axes: list of int or None. The input axes of the kernel. Defaults to
+            `[-2]`. Spatial axes count in both fans; that a convolution counts them is
+            our extension.
+        output_axes: list of int or None. The output axes. Defaults to `[-1]`.
+        batch_axes: list of int or None. The axes that number independent kernels.
+            Defaults to none.
+
+    Raises:
+        ValueError: If `activation` or `mode` is unknown, or if `gain` is not positive.
+
+    Reference:
+        Sussillo and Abbott 2014, "Random walk initialization for training very deep
+        feedforward networks", section 2, https://arxiv.org/abs/1412.6558.
+    """
+
+    def __init__(
+        self,
+        activation: str = "relu",
+        mode: str = "fan_in",
+        gain: float | None = None,
+        seed: Any = None,
+        input_axes: list[int] | None = None,
+        output_axes: list[int] | None = None,
+        batch_axes: list[int] | None = None,
+    ) -> None:
+        super().__init__(seed, input_axes, output_axes, batch_axes)
+        self.activation = _validate.choice(
+            "RandomWalk", "activation", activation, tuple(_GAINS)
+        )
+        self.mode = _validate.choice("RandomWalk", "mode", mode, ("fan_in", "fan_out"))
+        self.gain = (
+            None if gain is None else _validate.positive("RandomWalk", "gain", gain)
+        )
+
+    def draw(self, axes: KernelAxes, dtype: str) -> Any:
+        n = axes.fan_in if self.mode == "fan_in" else axes.fan_out
+        gain = _GAINS[self.activation](n) if self.gain is None else self.gain
+        return gain / math.sqrt(n) * _random.normal(axes.shape, dtype, self.seed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "activation": self.activation,
+            "mode": self.mode,
+            "gain": self.gain,
+            **super().get_config(),
+        }

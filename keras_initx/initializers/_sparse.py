@@ -1,0 +1,114 @@
+"""Sparse kernels: each unit has the same small number of incoming weights."""
+
+import numbers
+from typing import Any
+
+from keras import ops
+
+from keras_initx import _random, _subsets, _validate
+from keras_initx._axes import KernelAxes
+from keras_initx._backend import scatter
+from keras_initx._registry import register
+from keras_initx.initializers._base import AxesInitializer
+
+# Floyd's algorithm compares each new member with all others: its cost is a square.
+_LARGE_SUBSET = 128
+
+
+@register("initializers", "sparse")
+class Sparse(AxesInitializer):
+    """Gives each unit exactly `connections` non-zero incoming weights.
+
+        K[i, j] ~ N(0, stddev^2)    for i in S_j,    and 0 elsewhere
+
+    where S_j is, for each output unit j, a uniformly random set of `min(connections,
+    fan_in)` of its `fan_in` incoming weights: its input channels and its receptive
+    field. The input of a unit then does not depend on its fan-in, and units differ
+    strongly from each other, which suits sigmoid networks. `torch.nn.init.sparse_`
+    limits the outgoing weights instead, and uses 0.01 in place of 1 for the standard
+    deviation.
+
+    Examples:
+    >>> kernel = keras_initx.initializers.Sparse(connections=3, seed=0)((100, 10))
+    >>> [int(n) for n in keras.ops.count_nonzero(kernel, axis=0)]
+    [3, 3, 3, 3, 3, 3, 3, 3, 3, 3] >>> layer = keras.layers.Dense(64,
+    activation="sigmoid", kernel_initializer="sparse")
+
+    Args:
+        connections: int or float. The number of non-zero incoming weights of each unit,
+            at least 1; or, as a float between 0 and 1, their fraction of the fan-in,
+            rounded, at least one weight. Defaults to `15`.
+        stddev: float. The standard deviation of the non-zero weights. Positive.
+            Defaults to `1.0`.
+        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
+            `None`.
+        input_axes: list of int or None. The input axes of the kernel. Defaults to
+            `[-2]`.
+        output_axes: list of int or None. The output axes. Defaults to `[-1]`.
+        batch_axes: list of int or None. The axes that number independent kernels.
+            Defaults to none.
+
+    Raises:
+        ValueError: If `connections` or `stddev` is out of range.
+
+    Reference:
+        Martens 2010, "Deep learning via Hessian-free optimization", section 5.
+        Sutskever, Martens, Dahl and Hinton 2013, "On the importance of initialization
+        and momentum in deep learning", section 3.1.
+    """
+
+    def __init__(
+        self,
+        connections: int | float = 15,
+        stddev: float = 1.0,
+        seed: Any = None,
+        input_axes: list[int] | None = None,
+        output_axes: list[int] | None = None,
+        batch_axes: list[int] | None = None,
+    ) -> None:
+        super().__init__(seed, input_axes, output_axes, batch_axes)
+        self.connections = _connections(connections)
+        self.stddev = _validate.positive("Sparse", "stddev", stddev)
+
+    def draw(self, axes: KernelAxes, dtype: str) -> Any:
+        fan_in, units = axes.fan_in, axes.count(axes.batch + axes.output)
+        connections = self.connections
+        if connections < 1:
+            connections = max(1, round(connections * fan_in))
+        where_seed, value_seed = _random.split(self.seed, 2)
+        if connections >= fan_in:
+            kernel = self.stddev * _random.normal((fan_in, units), dtype, value_seed)
+        elif connections > _LARGE_SUBSET:
+            mask = _subsets.mask(connections, fan_in, units, where_seed)
+            values = self.stddev * _random.normal((fan_in, units), dtype, value_seed)
+            kernel = ops.cast(mask, dtype) * values
+        else:
+            rows = _subsets.positions(connections, fan_in, units, where_seed)
+            columns = ops.broadcast_to(ops.arange(units, dtype="int32"), rows.shape)
+            values = self.stddev * _random.normal(
+                (connections, units), dtype, value_seed
+            )
+            kernel = scatter(rows, columns, values, (fan_in, units))
+        return axes.kernel(kernel, axes.spatial + axes.input + axes.batch + axes.output)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "connections": self.connections,
+            "stddev": self.stddev,
+            **super().get_config(),
+        }
+
+
+def _connections(value: Any) -> int | float:
+    """A number of weights, or their fraction, as a plain Python number."""
+    if _validate.is_integer(value) and value >= 1:
+        return int(value)
+    if isinstance(value, numbers.Real) and 0 < value < 1:
+        return float(value)
+    raise _validate.error(
+        "Sparse",
+        "`connections` to be an integer of at least 1, or a float between 0 and 1",
+        f"connections={value!r}",
+        "Pass the number of incoming weights of each unit, for example 15, or their "
+        "fraction of the fan-in, for example 0.1.",
+    )

@@ -1,0 +1,110 @@
+"""Concatenated rectified linear units."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_initx import _validate
+from keras_initx._registry import register
+
+
+@register("layers")
+class CReLU(keras.layers.Layer):
+    """Concatenates the positive and the negative part of its input.
+
+        CReLU(x) = (relu(x), relu(-x))
+
+    along the channel axis, which it doubles. No information is lost: the difference of
+    the halves is `x`. The layer behind it starts as a linear one with
+    `kernel_initializer="looks_linear"`.
+
+    Examples:
+    >>> layer = keras_initx.layers.CReLU()
+    >>> output = layer(keras.ops.convert_to_tensor([[1.0, -2.0]]))
+    >>> keras.ops.convert_to_numpy(output).tolist()
+    [[1.0, 0.0, 0.0, 2.0]]
+
+    Args:
+        axis: int or None. The axis to double, not the batch axis. Defaults to `None`,
+            which means the channel axis.
+        data_format: str or None. `"channels_last"` or `"channels_first"`: where the
+            channel axis is if `axis` is None. Defaults to
+            `keras.config.image_data_format()`.
+        **kwargs: Keyword arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: tensor of shape `(batch, ..., channels)`.
+
+    Returns:
+        A tensor of shape `(batch, ..., 2 * channels)`.
+
+    Raises:
+        ValueError: If `axis` is the batch axis or not an axis of the input, or if
+            `data_format` is unknown.
+
+    Reference:
+        Shang, Sohn, Almeida and Lee 2016, "Understanding and improving convolutional
+        neural networks via concatenated rectified linear units", section 2,
+        https://arxiv.org/abs/1603.05201.
+    """
+
+    def __init__(
+        self, axis: int | None = None, data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if data_format is None:
+            data_format = keras.config.image_data_format()
+        self.data_format = _validate.choice(
+            "CReLU", "data_format", data_format, ("channels_last", "channels_first")
+        )
+        if axis is not None and (not isinstance(axis, int) or axis == 0):
+            raise _validate.error(
+                "CReLU",
+                "`axis` to be an integer other than 0, the batch axis",
+                f"axis={axis!r}",
+                "Pass for example -1, or None for the channel axis.",
+            )
+        self.axis = axis
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self._position(len(input_shape))
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        axis = self._position(len(inputs.shape))
+        return ops.concatenate([ops.relu(inputs), ops.relu(-inputs)], axis=axis)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the input, doubled too where its axis is the one that doubles."""
+        axis = self._position(len(inputs.shape))
+        if mask is None or axis >= len(mask.shape):
+            return mask
+        return ops.concatenate([mask, mask], axis=axis)
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        axis = self._position(len(input_shape))
+        size = input_shape[axis]
+        doubled = None if size is None else 2 * size
+        return (*input_shape[:axis], doubled, *input_shape[axis + 1 :])
+
+    def _position(self, rank: int) -> int:
+        """The axis to double, counted from 0."""
+        axis = self.axis
+        if axis is None:
+            axis = -1 if self.data_format == "channels_last" else 1
+        if not -rank < axis < rank:
+            raise _validate.error(
+                "CReLU",
+                f"an input that has the axis {axis} behind its batch axis",
+                f"an input of rank {rank}",
+                "Pass another `axis`.",
+            )
+        return axis % rank
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "axis": self.axis, "data_format": self.data_format}
