@@ -39,6 +39,7 @@ class AxesInitializer(keras.initializers.VarianceScaling):
         batch_axes: list[int] | None = None,
     ) -> None:
         owner = type(self).__name__
+        self.seed: Any
         super().__init__(
             seed=seed,
             input_axes=_validate.axes(owner, "input_axes", input_axes),

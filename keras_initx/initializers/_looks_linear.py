@@ -90,8 +90,8 @@ class LooksLinear(AxesInitializer):
                     f"an even size of each mirrored axis (mirror={self.mirror!r})",
                     f"shape={axes.shape}, where axis {axis} has size "
                     f"{axes.shape[axis]}",
-                    "Use an even number of channels, or `base` itself where the layer's "
-                    "inputs and outputs are not doubled.",
+                    "Use an even number of channels, or `base` itself where the "
+                    "layer's inputs and outputs are not doubled.",
                 )
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:

@@ -25,10 +25,10 @@ class RandomWalk(AxesInitializer):
         g = 1.13                                    for tanh
 
     Going back through a layer multiplies the error by a random matrix, so that the
-    logarithm of its norm makes one random step. He's scale holds the mean of the
-    squared norm, and the logarithm then drifts downwards by about `1 / (2 N)` a layer
-    (2.5 times that for ReLU); here the logarithm itself has mean zero. It matters in
-    deep, narrow networks.
+    logarithm of its norm makes one random step. The usual gains, 1 and the sqrt(2) of
+    He, hold the mean of the squared norm; its logarithm then drifts downwards, by about
+    `1 / (2 N)` a layer for linear units and `1.2 / N` for ReLU. Here the logarithm
+    itself has mean zero. It matters in deep, narrow networks.
 
     The value for tanh is not derived: the paper has no formula for it, and TensorFlow's
     original implementation says of 1.13 that it works well for many widths.

@@ -72,11 +72,9 @@ class Sparse(AxesInitializer):
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         fan_in, units = axes.fan_in, axes.count(axes.batch + axes.output)
-        connections = self.connections
-        if connections < 1:
-            connections = max(1, round(connections * fan_in))
+        connections = self._count(fan_in)
         where_seed, value_seed = _random.split(self.seed, 2)
-        if connections >= fan_in:
+        if connections == fan_in:
             kernel = self.stddev * _random.normal((fan_in, units), dtype, value_seed)
         elif connections > _LARGE_SUBSET:
             mask = _subsets.mask(connections, fan_in, units, where_seed)
@@ -91,6 +89,12 @@ class Sparse(AxesInitializer):
             kernel = scatter(rows, columns, values, (fan_in, units))
         return axes.kernel(kernel, axes.spatial + axes.input + axes.batch + axes.output)
 
+    def _count(self, fan_in: int) -> int:
+        """How many of the `fan_in` weights of a unit are not zero."""
+        if isinstance(self.connections, int):
+            return min(self.connections, fan_in)
+        return max(1, round(self.connections * fan_in))
+
     def get_config(self) -> dict[str, Any]:
         return {
             "connections": self.connections,
@@ -103,7 +107,7 @@ def _connections(value: Any) -> int | float:
     """A number of weights, or their fraction, as a plain Python number."""
     if _validate.is_integer(value) and value >= 1:
         return int(value)
-    if isinstance(value, numbers.Real) and 0 < value < 1:
+    if isinstance(value, numbers.Real) and 0 < float(value) < 1:
         return float(value)
     raise _validate.error(
         "Sparse",

@@ -58,14 +58,14 @@ class CReLU(keras.layers.Layer):
         self.data_format = _validate.choice(
             "CReLU", "data_format", data_format, ("channels_last", "channels_first")
         )
-        if axis is not None and (not isinstance(axis, int) or axis == 0):
+        if axis is not None and not (_validate.is_integer(axis) and axis != 0):
             raise _validate.error(
                 "CReLU",
                 "`axis` to be an integer other than 0, the batch axis",
                 f"axis={axis!r}",
                 "Pass for example -1, or None for the channel axis.",
             )
-        self.axis = axis
+        self.axis = None if axis is None else int(axis)
         self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

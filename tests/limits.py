@@ -1,0 +1,66 @@
+"""The limits of the tests, derived once.
+
+Rounding: a float32 number carries a relative error of up to `EPSILON`; a sum of n
+products carries about sqrt(n) of them, and a chain of layers adds its layers up.
+
+Statistics: an estimate lies within `SIGMAS` standard errors of the truth but for one
+case in 16,000. A test of a scale rejects an error of 5 % with the same confidence if
+5 % are at least `2 * SIGMAS` standard errors; `samples_for_5_percent` says how many
+samples that takes.
+"""
+
+import math
+
+import numpy as np
+
+EPSILON = float(np.finfo(np.float32).eps)
+SIGMAS = 4.0
+
+
+def rounding(terms: int, layers: int = 1) -> float:
+    """Relative error of a chain of float32 sums of `terms` products, times 4."""
+    return 4 * layers * math.sqrt(terms) * EPSILON
+
+
+def samples_for_5_percent() -> int:
+    """Normal samples whose standard deviation is known to 5 % / (2 * SIGMAS).
+
+    The standard error of an estimated deviation is sigma / sqrt(2 n).
+    """
+    return math.ceil((2 * SIGMAS / 0.05) ** 2 / 2)
+
+
+def assert_mean(samples: np.ndarray, expected: float) -> None:
+    """The mean of independent samples is the expected one."""
+    standard_error = samples.std(ddof=1) / math.sqrt(samples.size)
+    deviation = (samples.mean() - expected) / standard_error
+    assert abs(deviation) < SIGMAS, f"{deviation:.1f} standard errors off {expected}"
+
+
+def assert_stddev(samples: np.ndarray, expected: float) -> None:
+    """The standard deviation of independent normal samples is the expected one."""
+    assert samples.size >= samples_for_5_percent(), "too few samples to tell 5 %"
+    standard_error = expected / math.sqrt(2 * samples.size)
+    deviation = (samples.std() - expected) / standard_error
+    assert abs(deviation) < SIGMAS, f"{deviation:.1f} standard errors off {expected}"
+
+
+def assert_uniform(counts: np.ndarray) -> None:
+    """Counts of equally likely outcomes: the chi-squared statistic is not too large.
+
+    It has mean k - 1 and variance 2 (k - 1) for k outcomes.
+    """
+    expected = counts.sum() / counts.size
+    statistic = ((counts - expected) ** 2 / expected).sum()
+    freedom = counts.size - 1
+    deviation = (statistic - freedom) / math.sqrt(2 * freedom)
+    assert deviation < SIGMAS, f"chi-squared is {deviation:.1f} deviations too large"
+
+
+def assert_semi_orthogonal(matrix: np.ndarray, gain: float = 1.0) -> None:
+    """The vectors of the shorter side are orthogonal, each as long as `gain`."""
+    matrix = np.asarray(matrix, "float64")
+    rows, columns = matrix.shape
+    gram = matrix.T @ matrix if rows >= columns else matrix @ matrix.T
+    error = np.abs(gram - gain**2 * np.eye(min(rows, columns))).max()
+    assert error < gain**2 * rounding(max(rows, columns)), f"error {error:.1e}"

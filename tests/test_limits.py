@@ -1,0 +1,46 @@
+"""Each limit accepts the truth and rejects an error of 5 %."""
+
+import limits
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def generator() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_the_standard_deviation_is_known_to_5_percent(generator):
+    samples = generator.normal(size=limits.samples_for_5_percent())
+    limits.assert_stddev(samples, 1.0)
+    for wrong in (0.95, 1.05):
+        with pytest.raises(AssertionError, match="standard errors off"):
+            limits.assert_stddev(wrong * samples, 1.0)
+    with pytest.raises(AssertionError, match="too few samples"):
+        limits.assert_stddev(samples[:1000], 1.0)
+
+
+def test_the_mean_is_known_to_5_percent_of_the_deviation(generator):
+    samples = generator.normal(size=limits.samples_for_5_percent() * 2)
+    limits.assert_mean(samples, 0.0)
+    with pytest.raises(AssertionError, match="standard errors off"):
+        limits.assert_mean(samples + 0.05, 0.0)
+
+
+def test_unequal_outcomes_are_found(generator):
+    counts = generator.multinomial(20_000, np.full(20, 1 / 20))
+    limits.assert_uniform(counts)
+    uneven = np.where(np.arange(20) < 10, 1.05, 0.95) / 20
+    with pytest.raises(AssertionError, match="chi-squared"):
+        limits.assert_uniform(generator.multinomial(20_000, uneven))
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (40, 10), (10, 40)])
+def test_a_matrix_that_is_nearly_orthogonal_is_found(shape, generator):
+    q = np.linalg.qr(generator.normal(size=(max(shape), min(shape))))[0]
+    q = q if shape[0] >= shape[1] else q.T
+    limits.assert_semi_orthogonal(q.astype("float32"))
+    with pytest.raises(AssertionError, match="error"):
+        limits.assert_semi_orthogonal(1.05 * q)
+    with pytest.raises(AssertionError, match="error"):
+        limits.assert_semi_orthogonal(q + 1e-4 * generator.normal(size=shape))

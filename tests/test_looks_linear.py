@@ -1,0 +1,203 @@
+"""LooksLinear: mirrored kernels, and networks that are linear functions."""
+
+import keras
+import limits
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keras_initx.initializers import HaarOrthogonal, LooksLinear, OrthogonalDelta
+from keras_initx.layers import CReLU
+
+DEPTH = 50
+
+
+def draw(initializer, shape):
+    return ops.convert_to_numpy(initializer(shape))
+
+
+def inputs(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def unmirrored(kernel, *axes):
+    """The W of a mirrored kernel, in float64: half of each of these axes."""
+    kernel = np.asarray(kernel, "float64")
+    for axis in axes:
+        kernel = np.split(kernel, 2, axis=axis)[0]
+    return kernel
+
+
+@pytest.mark.parametrize("kernel_size", [(), (3,), (2, 3), (3, 1, 2)])
+def test_the_halves_are_mirrored(kernel_size):
+    w = {
+        mirror: draw(LooksLinear(mirror=mirror, seed=0), (*kernel_size, 6, 8))
+        for mirror in ("input", "output", "both")
+    }
+    top, bottom = np.split(w["input"], 2, axis=-2)
+    np.testing.assert_array_equal(top, -bottom)
+    left, right = np.split(w["output"], 2, axis=-1)
+    np.testing.assert_array_equal(left, -right)
+    (a, b), (c, d) = (np.split(half, 2, -1) for half in np.split(w["both"], 2, -2))
+    np.testing.assert_array_equal(a, d)
+    np.testing.assert_array_equal(b, c)
+    np.testing.assert_array_equal(a, -b)
+    for block in (top, left, a):
+        limits.assert_semi_orthogonal(block.reshape(-1, block.shape[-1]))
+
+
+class TestLinearNetworks:
+    """Each network equals the product of its W, which NumPy makes in float64."""
+
+    def assert_linear(self, model, x, matrices):
+        expected = np.asarray(x, "float64")
+        for matrix in matrices:
+            expected = expected @ matrix
+        output = ops.convert_to_numpy(model(x))
+        tolerance = limits.rounding(x.shape[-1], layers=DEPTH) * np.abs(expected).max()
+        np.testing.assert_allclose(output, expected, atol=tolerance)
+
+    def crelu_mlp(self, hidden):
+        stack = [layers.Dense(24, kernel_initializer="haar_orthogonal")]
+        for units in (DEPTH - 2) * [24] + [5]:
+            stack += [CReLU(), layers.Dense(units, kernel_initializer=hidden)]
+        return keras.Sequential([keras.Input((24,)), *stack])
+
+    def test_a_crelu_mlp(self):
+        model = self.crelu_mlp("looks_linear")
+        first, *others = [w.numpy() for w in self.kernels(model)]
+        matrices = [first.astype("float64"), *(unmirrored(k, 0) for k in others)]
+        assert len(matrices) == DEPTH
+        self.assert_linear(model, inputs(32, 24), matrices)
+
+    def test_a_he_normal_mlp_is_not_linear(self):
+        model = self.crelu_mlp("he_normal")
+        x = inputs(32, 24)
+        y, of_minus_x = (ops.convert_to_numpy(model(sign * x)) for sign in (1, -1))
+        with pytest.raises(AssertionError):
+            np.testing.assert_allclose(of_minus_x, -y, rtol=1e-2)
+
+    def test_a_plain_relu_mlp(self):
+        mirrors = ["output"] + (DEPTH - 2) * ["both"] + ["input"]
+        units = (DEPTH - 1) * [2 * 24] + [5]
+        stack = [
+            layers.Dense(
+                n,
+                activation=None if mirror == "input" else "relu",
+                kernel_initializer=LooksLinear(mirror=mirror),
+            )
+            for n, mirror in zip(units, mirrors, strict=True)
+        ]
+        model = keras.Sequential([keras.Input((24,)), *stack])
+        axes = {"output": [1], "both": [0, 1], "input": [0]}
+        matrices = [
+            unmirrored(kernel.numpy(), *axes[mirror])
+            for kernel, mirror in zip(self.kernels(model), mirrors, strict=True)
+        ]
+        self.assert_linear(model, inputs(32, 24), matrices)
+
+    def test_a_crelu_cnn(self):
+        """With the delta-orthogonal base, one matrix acts on each pixel."""
+
+        def convolution(initializer):
+            return layers.Conv2D(8, 3, padding="same", kernel_initializer=initializer)
+
+        stack = [convolution("orthogonal_delta")]
+        for _ in range(DEPTH - 1):
+            stack += [CReLU(), convolution(LooksLinear(base="orthogonal_delta"))]
+        model = keras.Sequential([keras.Input((5, 5, 8)), *stack])
+        first, *others = [kernel.numpy()[1, 1] for kernel in self.kernels(model)]
+        matrices = [first.astype("float64"), *(unmirrored(k, 0) for k in others)]
+        self.assert_linear(model, inputs(2, 5, 5, 8), matrices)
+
+    @staticmethod
+    def kernels(model):
+        return [w for w in model.trainable_variables if w.path.endswith("kernel")]
+
+
+def test_a_crelu_cnn_of_any_base_is_additive():
+    """Full kernels mix pixels, so the test is the definition of a linear function."""
+    stack = [layers.Conv2D(8, 3, kernel_initializer="haar_orthogonal", padding="same")]
+    for base in ["haar_orthogonal", "glorot_uniform", "lecun_normal"]:
+        mirrored = LooksLinear(base=base)
+        stack += [
+            CReLU(),
+            layers.Conv2D(8, 3, kernel_initializer=mirrored, padding="same"),
+            layers.AveragePooling2D(2),
+        ]
+    model = keras.Sequential([keras.Input((16, 16, 3)), *stack])
+    x, y = inputs(2, 4, 16, 16, 3)
+    of_sum = ops.convert_to_numpy(model(2 * x - 3 * y))
+    sum_of = 2 * ops.convert_to_numpy(model(x)) - 3 * ops.convert_to_numpy(model(y))
+    tolerance = limits.rounding(9 * 8, layers=4) * np.abs(sum_of).max()
+    np.testing.assert_allclose(of_sum, sum_of, atol=tolerance)
+
+
+class TestBase:
+    def test_it_sees_half_of_the_fan(self):
+        kernel = draw(LooksLinear(base="he_normal", seed=0), (3, 3, 8, 400))
+        limits.assert_stddev(unmirrored(kernel, 2), np.sqrt(2 / (3 * 3 * 4)))
+
+    def test_it_is_the_base_with_our_seed(self):
+        kernel = draw(LooksLinear(base=OrthogonalDelta(2.0), seed=7), (3, 3, 8, 5))
+        expected = draw(OrthogonalDelta(2.0, seed=7), (3, 3, 4, 5))
+        np.testing.assert_array_equal(kernel[:, :, :4], expected)
+
+    def test_its_own_seed_holds_where_we_have_none(self):
+        kernel = draw(LooksLinear(base=HaarOrthogonal(seed=7)), (8, 5))
+        expected = draw(HaarOrthogonal(seed=7), (4, 5))
+        np.testing.assert_array_equal(kernel[:4], expected)
+
+    def test_its_own_seed_holds_in_attention(self):
+        """There Keras hands our live seed to a new instance."""
+        initializer = LooksLinear(base=HaarOrthogonal(seed=7))
+        layer = layers.EinsumDense("ab,bc->ac", 5, kernel_initializer=initializer)
+        layer.build((None, 8))
+        expected = draw(HaarOrthogonal(seed=7), (4, 5))
+        np.testing.assert_array_equal(layer.kernel.numpy()[:4], expected)
+
+    def test_it_gets_our_axes(self):
+        axes = {"input_axes": [-1], "output_axes": [-2]}
+        kernel = draw(LooksLinear(seed=0, **axes), (3, 5, 8))
+        matrix = np.moveaxis(kernel[..., :4], 1, -1).reshape(12, 5)
+        limits.assert_semi_orthogonal(matrix)
+
+    def test_it_may_be_an_initializer_without_a_seed(self):
+        kernel = draw(LooksLinear(base="identity", seed=3), (8, 4))
+        np.testing.assert_array_equal(kernel, np.vstack([np.eye(4), -np.eye(4)]))
+
+    def test_it_may_be_a_function(self):
+        kernel = draw(LooksLinear(base=lambda shape, dtype: ops.ones(shape)), (2, 1))
+        np.testing.assert_array_equal(kernel, [[1], [-1]])
+
+
+def test_the_last_of_several_input_axes_is_mirrored():
+    """The output kernel of attention is (heads, value_dim, channels)."""
+    initializer = LooksLinear(input_axes=[0, 1], output_axes=[2], seed=0)
+    kernel = draw(initializer, (3, 4, 10))
+    np.testing.assert_array_equal(kernel[:, :2], -kernel[:, 2:])
+    limits.assert_semi_orthogonal(kernel[:, :2].reshape(6, 10))
+
+
+@pytest.mark.parametrize(
+    ("mirror", "shape", "axis"),
+    [("input", (3, 4), 0), ("output", (4, 3), 1), ("both", (3, 3, 4, 5), 3)],
+)
+def test_an_odd_mirrored_axis(mirror, shape, axis):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        LooksLinear(mirror=mirror)(shape)
+    assert str(caught.value) == (
+        "`LooksLinear` needs an even size of each mirrored axis "
+        f"(mirror={mirror!r}). Received: shape={shape}, where axis {axis} has size "
+        f"{shape[axis]}. Use an even number of channels, or `base` itself where the "
+        "layer's inputs and outputs are not doubled."
+    )
+
+
+def test_an_unknown_mirror():
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        LooksLinear(mirror="left")
+    assert str(caught.value) == (
+        "`LooksLinear` needs a known `mirror`. Received: mirror='left'. Choose one of: "
+        "'input', 'output', 'both'."
+    )
