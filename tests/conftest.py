@@ -1,0 +1,40 @@
+"""A test run has one backend, and says so when that one cannot start."""
+
+import importlib
+import os
+
+import hypothesis
+import pytest
+
+BACKENDS = ("jax", "tensorflow", "torch")
+
+hypothesis.settings.register_profile(
+    "keras_initx",
+    derandomize=True,
+    deadline=None,
+    max_examples=25,
+    database=None,
+)
+hypothesis.settings.load_profile("keras_initx")
+
+
+def pytest_configure(config):
+    """Starts the backend here, so that no test can be skipped for the lack of it."""
+    wanted = os.environ.get("KERAS_BACKEND")
+    if wanted not in BACKENDS:
+        raise pytest.UsageError(
+            f"Set the environment variable KERAS_BACKEND to one of {BACKENDS}: the "
+            f"tests run on one backend at a time. Received: {wanted!r}."
+        )
+    try:
+        keras = importlib.import_module("keras")
+        keras.ops.ones(1)
+    except Exception as error:
+        raise pytest.UsageError(
+            f"KERAS_BACKEND is {wanted!r}, which does not start here: {error!r}"
+        ) from error
+    running = keras.backend.backend()
+    if running != wanted:
+        raise pytest.UsageError(
+            f"KERAS_BACKEND is {wanted!r}, but Keras runs on {running!r}."
+        )

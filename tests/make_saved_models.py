@@ -1,0 +1,63 @@
+"""Makes the saved models in `tests/saved`, one a backend, and what they compute.
+
+The tests load each of them on each backend: they stand for the files of users, so make
+them again only if a change of the format is meant. From the root of the repository:
+
+    for backend in jax tensorflow torch; do
+        KERAS_BACKEND=$backend python tests/make_saved_models.py
+    done
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_initx import initializers, layers
+
+SAVED = Path(__file__).parent / "saved"
+
+
+def make_model() -> keras.Model:
+    """A small model that uses each class."""
+    base = initializers.RandomWalk(activation="linear", seed=2)
+    return keras.Sequential(
+        [
+            keras.Input((4, 2)),
+            keras.layers.Conv1D(
+                4, 3, kernel_initializer=initializers.OrthogonalDelta(1.5, seed=1)
+            ),
+            layers.CReLU(name="crelu"),
+            keras.layers.Conv1D(
+                4, 2, kernel_initializer=initializers.LooksLinear(base, seed=3)
+            ),
+            keras.layers.Flatten(),
+            keras.layers.Dense(
+                4,
+                kernel_initializer=initializers.Sparse(0.5, seed=4),
+                activation="relu",
+            ),
+            keras.layers.Dense(
+                4, kernel_initializer=initializers.RandomWalk(gain=1.2, seed=5)
+            ),
+            keras.layers.Dense(2, kernel_initializer="haar_orthogonal"),
+        ]
+    )
+
+
+def main() -> None:
+    """Saves the model of the running backend, and adds its output to the others."""
+    backend = keras.backend.backend()
+    keras.utils.set_random_seed(0)
+    inputs = np.random.default_rng(0).normal(size=(3, 4, 2)).astype("float32")
+    model = make_model()
+    SAVED.mkdir(exist_ok=True)
+    model.save(SAVED / f"{backend}.keras")
+    file = SAVED / "expected.npz"
+    outputs = dict(np.load(file)) if file.exists() else {}
+    outputs.update({"inputs": inputs, backend: model.predict(inputs, verbose=0)})
+    np.savez(file, **outputs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,404 @@
+"""What every initializer promises, whatever its mathematics."""
+
+import contextlib
+import inspect
+import itertools
+import re
+
+import hypothesis.strategies as st
+import keras
+import numpy as np
+import pytest
+from catalogue import (
+    BACKEND,
+    CATALOGUE,
+    LONG_SHAPE,
+    SHORT_SHAPE,
+    Row,
+    dtype_of,
+    to_numpy,
+)
+from hypothesis import given, settings
+
+import keras_initx
+
+LOW_PRECISION = ("float16", "bfloat16")
+
+every_class = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+every_shape = pytest.mark.parametrize(
+    ("row", "shape"),
+    [(row, shape) for row in CATALOGUE for shape in row.shapes],
+    ids=lambda value: value.name if isinstance(value, Row) else str(value),
+)
+every_argument = pytest.mark.parametrize(
+    ("row", "arguments"),
+    [(row, arguments) for row in CATALOGUE for arguments in ({}, *row.arguments)],
+    ids=lambda value: value.name if isinstance(value, Row) else "-".join(value) or "-",
+)
+every_refusal = pytest.mark.parametrize(
+    ("row", "refusal"),
+    [(row, refusal) for row in CATALOGUE for refusal in row.refusals],
+    ids=lambda value: value.name if isinstance(value, Row) else str(value.shape),
+)
+
+
+def refuses(message):
+    """Expects a ValueError with exactly this text."""
+    return pytest.raises(ValueError, match=rf"\A{re.escape(message)}\Z")
+
+
+def float64_as_on_this_backend():
+    """JAX has no float64 unless asked for at its start, and warns at each request."""
+    if BACKEND == "jax":
+        return pytest.warns(UserWarning, match="requested dtype float64")
+    return contextlib.nullcontext()
+
+
+def values(kernel):
+    """The distinct sizes of the non-zero weights."""
+    kernel = np.abs(to_numpy(kernel))
+    return set(kernel[kernel > 0].tolist())
+
+
+def public_initializers():
+    return {
+        member
+        for _, member in inspect.getmembers(keras_initx.initializers, inspect.isclass)
+        if issubclass(member, keras.initializers.Initializer)
+    }
+
+
+def test_each_public_initializer_has_one_row():
+    rows = [row.cls for row in CATALOGUE]
+    assert len(rows) == len(set(rows))
+    assert set(rows) == public_initializers()
+
+
+@every_class
+def test_the_row_names_each_argument_and_no_default(row):
+    parameters = inspect.signature(row.cls).parameters
+    named = {name for arguments in row.arguments for name in arguments}
+    assert named == set(parameters)
+    for arguments in row.arguments:
+        for name, value in arguments.items():
+            assert value != parameters[name].default
+
+
+@every_class
+def test_each_argument_has_a_default(row):
+    for parameter in inspect.signature(row.cls).parameters.values():
+        assert parameter.default is not inspect.Parameter.empty
+
+
+# Shapes
+
+
+def assert_filled(kernel, shape, dtype="float32"):
+    assert tuple(kernel.shape) == shape
+    assert dtype_of(kernel) == dtype
+    assert np.isfinite(to_numpy(kernel)).all()
+    assert to_numpy(kernel).any()
+
+
+@every_shape
+def test_shape_is_the_one_asked_for(row, shape):
+    assert_filled(row.cls()(shape), shape)
+
+
+@every_argument
+def test_each_argument_is_accepted(row, arguments):
+    assert_filled(row.cls(**arguments)(LONG_SHAPE), LONG_SHAPE)
+
+
+@every_class
+def test_shape_may_be_a_list_or_hold_numpy_integers(row):
+    initializer = row.cls(seed=1)
+    expected = to_numpy(initializer(SHORT_SHAPE))
+    for shape in (list(SHORT_SHAPE), np.array(SHORT_SHAPE)):
+        np.testing.assert_array_equal(to_numpy(initializer(shape)), expected)
+
+
+@every_shape
+def test_a_zero_size_gives_an_empty_tensor(row, shape):
+    for axis in range(len(shape)):
+        empty = (*shape[:axis], 0, *shape[axis + 1 :])
+        kernel = row.cls()(empty, dtype="float16")
+        assert tuple(kernel.shape) == empty
+        assert dtype_of(kernel) == "float16"
+
+
+@every_class
+@pytest.mark.parametrize(
+    ("shape", "axes", "rank"), [((), "[-2]", 0), ((5,), "[-2]", 1)]
+)
+def test_a_rank_below_two_is_refused(row, shape, axes, rank):
+    message = (
+        f"`{row.name}` needs a kernel that has the axes `input_axes`={axes}. "
+        f"Received: shape={shape} of rank {rank}. Give a kernel of rank 2 or more, or "
+        "say by `input_axes` and `output_axes` what its axes mean."
+    )
+    with refuses(message):
+        row.cls()(shape)
+
+
+@every_class
+@pytest.mark.parametrize("shape", [(None, 6), (-4, 6), (4.0, 6), 6, "46"])
+def test_a_shape_that_is_not_one_is_refused(row, shape):
+    message = (
+        f"`{row.name}` needs a shape of non-negative integers. Received: "
+        f"shape={shape!r}. Build the layer on inputs whose channel axes are known."
+    )
+    with refuses(message):
+        row.cls()(shape)
+
+
+@every_refusal
+def test_a_kernel_that_the_class_cannot_fill_is_refused(row, refusal):
+    with refuses(refusal.message):
+        row.cls(**refusal.arguments)(refusal.shape)
+
+
+# Axes
+
+
+@every_class
+@pytest.mark.parametrize("name", ["input_axes", "output_axes", "batch_axes"])
+@pytest.mark.parametrize("axes", [-2, "-2", [0.5], [True], [None]])
+def test_axes_that_are_not_a_list_of_integers_are_refused(row, name, axes):
+    message = (
+        f"`{row.name}` needs `{name}` to be a list of integers or None. Received: "
+        f"{name}={axes!r}. Pass for example [-2]."
+    )
+    with refuses(message):
+        row.cls(**{name: axes})
+
+
+@every_class
+def test_an_axis_with_two_roles_is_refused(row):
+    message = (
+        f"`{row.name}` needs different `input_axes` and `output_axes`. Received: "
+        "input_axes=[-1], output_axes=None, shape=(4, 6), where axis 1 is both. The "
+        "defaults are [-2] and [-1]: give both lists if one changes."
+    )
+    with refuses(message):
+        row.cls(input_axes=[-1])((4, 6))
+
+
+@every_class
+def test_an_axis_named_twice_is_refused(row):
+    message = (
+        f"`{row.name}` needs each axis once in `output_axes`. Received: "
+        "output_axes=[1, -1], shape=(4, 6). Remove the repeated axis; -1 is the last "
+        "one."
+    )
+    with refuses(message):
+        row.cls(output_axes=[1, -1])((4, 6))
+
+
+@st.composite
+def permutations_of_a_kernel(draw):
+    """A kernel's shape, its roles, and an order of its axes.
+
+    Two spatial axes stay in their order: a kernel's receptive field is read in the
+    order of the axes. The few shapes keep the number of compilations low.
+    """
+    shape, roles = draw(
+        st.sampled_from(
+            [
+                ((2, 3, 4, 6), {"input_axes": [2], "output_axes": [3]}),
+                ((4, 2, 6), {"input_axes": [0, 1], "output_axes": [2]}),
+                (
+                    (2, 3, 4, 6, 2),
+                    {"batch_axes": [0], "input_axes": [2], "output_axes": [3, 4]},
+                ),
+            ]
+        )
+    )
+    spatial = sorted(set(range(len(shape))) - set(itertools.chain(*roles.values())))
+    order = draw(st.permutations(range(len(shape))))
+    in_order = iter(spatial)
+    order = [next(in_order) if axis in spatial else axis for axis in order]
+    count_from_the_end = draw(st.booleans())
+    return shape, roles, order, count_from_the_end
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in CATALOGUE if row.follows_its_axes], ids=lambda row: row.name
+)
+@given(permutations_of_a_kernel(), st.sampled_from([0, 1, 2**32 - 1]))
+def test_permuted_axes_give_the_transposed_kernel(row, kernel, seed):
+    shape, roles, order, count_from_the_end = kernel
+    back = len(shape) if count_from_the_end else 0
+    moved = {
+        name: [order.index(axis) - back for axis in axes]
+        for name, axes in roles.items()
+    }
+    expected = to_numpy(row.typical(seed=seed, **roles)(shape)).transpose(order)
+    permuted = row.typical(seed=seed, **moved)(tuple(shape[axis] for axis in order))
+    np.testing.assert_array_equal(to_numpy(permuted), expected)
+
+
+@given(
+    row=st.sampled_from(CATALOGUE),
+    spatial=st.lists(st.integers(1, 3), max_size=3),
+    channels=st.tuples(st.sampled_from([2, 4]), st.sampled_from([1, 2, 6])),
+    seed=st.integers(0, 2**32 - 1),
+    dtype=st.sampled_from(["float32", *LOW_PRECISION]),
+)
+@settings(max_examples=15)
+def test_any_convolution_kernel_can_be_filled(row, spatial, channels, seed, dtype):
+    shape = (*spatial, *channels)
+    kernel = row.cls(seed=seed)(shape, dtype=dtype)
+    assert_filled(kernel, shape, dtype)
+
+
+# Dtypes
+
+
+@every_class
+@pytest.mark.parametrize("dtype", ["float32", *LOW_PRECISION])
+def test_dtype_is_the_one_asked_for(row, dtype):
+    assert dtype_of(row.cls()(SHORT_SHAPE, dtype=dtype)) == dtype
+
+
+@every_class
+def test_float64_is_what_keras_makes_of_it(row):
+    with float64_as_on_this_backend():
+        glorot = keras.initializers.GlorotUniform(seed=1)(SHORT_SHAPE, dtype="float64")
+    with float64_as_on_this_backend():
+        kernel = row.typical(seed=1)(SHORT_SHAPE, dtype="float64")
+    assert dtype_of(kernel) == dtype_of(glorot)
+    if BACKEND != "jax":
+        kernel = to_numpy(kernel)
+        assert not np.array_equal(kernel, kernel.astype("float32"))
+
+
+@every_class
+@pytest.mark.parametrize("floatx", ["float32", *LOW_PRECISION])
+def test_no_dtype_means_floatx(row, floatx):
+    before = keras.config.floatx()
+    keras.config.set_floatx(floatx)
+    try:
+        kernel = row.cls()(SHORT_SHAPE)
+    finally:
+        keras.config.set_floatx(before)
+    assert dtype_of(kernel) == floatx
+
+
+@every_class
+@pytest.mark.parametrize("dtype", LOW_PRECISION)
+def test_low_precision_is_the_float32_kernel_rounded(row, dtype):
+    initializer = row.typical(seed=1)
+    rounded = keras.ops.cast(initializer(SHORT_SHAPE, dtype="float32"), dtype)
+    kernel = initializer(SHORT_SHAPE, dtype=dtype)
+    np.testing.assert_array_equal(to_numpy(kernel), to_numpy(rounded))
+
+
+@every_class
+@pytest.mark.parametrize("dtype", ["int32", "int8", "uint8", "int64", "bool"])
+def test_a_dtype_without_fractions_is_refused(row, dtype):
+    message = (
+        f"`{row.name}` needs a floating-point dtype. Received: dtype={dtype!r}. Use "
+        "'float32', 'float16', 'bfloat16' or 'float64'."
+    )
+    for shape in (SHORT_SHAPE, (0, 6)):
+        with refuses(message):
+            row.cls()(shape, dtype=dtype)
+
+
+# Seeds
+
+
+def draws(initializer, count=2):
+    return [to_numpy(initializer(SHORT_SHAPE)) for _ in range(count)]
+
+
+@every_class
+def test_an_integer_seed_gives_the_same_kernel_always(row):
+    first, again = draws(row.typical(seed=7))
+    (of_an_equal_one,) = draws(row.typical(seed=7), count=1)
+    np.testing.assert_array_equal(again, first)
+    np.testing.assert_array_equal(of_an_equal_one, first)
+
+
+@every_class
+def test_no_seed_gives_one_kernel_for_each_instance(row):
+    first, again = draws(row.typical())
+    (of_another_one,) = draws(row.typical(), count=1)
+    np.testing.assert_array_equal(again, first)
+    assert not np.array_equal(of_another_one, first)
+
+
+@every_class
+def test_a_seed_generator_gives_a_new_kernel_at_each_call(row):
+    first, second, third = draws(
+        row.typical(seed=keras.random.SeedGenerator(7)), count=3
+    )
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(second, third)
+
+
+@every_class
+def test_equal_seed_generators_give_equal_sequences(row):
+    one = draws(row.typical(seed=keras.random.SeedGenerator(7)))
+    other = draws(row.typical(seed=keras.random.SeedGenerator(7)))
+    np.testing.assert_array_equal(other, one)
+
+
+@every_class
+def test_a_seed_generator_moves_on_between_its_users(row):
+    shared = keras.random.SeedGenerator(7)
+    (first,) = draws(row.typical(seed=shared), count=1)
+    (second,) = draws(row.typical(seed=shared), count=1)
+    assert not np.array_equal(first, second)
+
+
+@every_class
+def test_set_random_seed_before_construction_reproduces(row):
+    def kernel_after(seed):
+        keras.utils.set_random_seed(seed)
+        (kernel,) = draws(row.typical(), count=1)
+        return kernel
+
+    np.testing.assert_array_equal(kernel_after(1), kernel_after(1))
+    assert not np.array_equal(kernel_after(1), kernel_after(2))
+
+
+@every_class
+@given(st.integers(0, 2**32 - 2))
+def test_neighbouring_seeds_share_no_weight(row, seed):
+    one, next_one = row.typical(seed=seed), row.typical(seed=seed + 1)
+    assert not values(one(SHORT_SHAPE)) & values(next_one(SHORT_SHAPE))
+
+
+@every_class
+@pytest.mark.parametrize("kind", ["cls", "typical"])
+def test_each_draw_has_a_seed_of_its_own(row, kind, monkeypatch):
+    """Over neighbouring seeds too, and of 32 bits, which is all that JAX takes."""
+    seen = []
+
+    def watch(name):
+        function = getattr(keras.random, name)
+
+        def watched(*args, seed=None, **kwargs):
+            seen.append(seed)
+            return function(*args, seed=seed, **kwargs)
+
+        monkeypatch.setattr(keras.random, name, watched)
+
+    for name in ("normal", "uniform", "randint", "truncated_normal"):
+        watch(name)
+    for seed in range(20):
+        getattr(row, kind)(seed=seed)(SHORT_SHAPE)
+    assert len(seen) >= 20
+    assert len(seen) == len(set(seen))
+    assert all(0 <= seed < 2**32 for seed in seen)
+
+
+@every_class
+@pytest.mark.parametrize("seed", [1.5, "7", [1, 2], np.int64(7)], ids=repr)
+def test_a_seed_that_keras_refuses_is_refused_in_its_words(row, seed):
+    with pytest.raises(ValueError, match="seed") as of_keras:
+        keras.initializers.GlorotUniform(seed=seed)
+    with refuses(str(of_keras.value)):
+        row.cls(seed=seed)

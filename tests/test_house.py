@@ -1,0 +1,305 @@
+"""The rules of the house: DESIGN section 1 and STYLE, held by reading the source."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_initx
+
+PACKAGE = Path(keras_initx.__file__).parent
+README = Path(__file__).parents[1] / "README.md"
+FRAMEWORKS = {"jax", "tensorflow", "torch"}
+# What pyproject.toml declares: an extra may be missing, so a function imports it.
+DEPENDENCIES = {*sys.stdlib_module_names, "keras", "numpy", "keras_initx"}
+EXTRAS = {"matplotlib"}
+SOURCES = {
+    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+# A folder may import those of the rows above it, and every private file of the package.
+# Nothing imports the last row.
+ORDER = (
+    {"activations", "constraints"},
+    {"initializers", "layers"},
+    {"schemes", "diagnostics"},
+    {"callbacks"},
+)
+
+every_source = pytest.mark.parametrize("file", SOURCES)
+every_init = pytest.mark.parametrize(
+    "file", [file for file in SOURCES if file.endswith("__init__.py")]
+)
+every_backend_file = pytest.mark.parametrize(
+    "file",
+    [file for file in SOURCES if re.fullmatch(r"_backend/[a-z]\w*\.py", file)],
+)
+
+
+def imports_of(file, nodes=None):
+    """Every module, or name in a module, that a file imports, with its full name."""
+    names = []
+    for node in ast.walk(SOURCES[file]) if nodes is None else nodes:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} has a relative import"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def parts_imported_by(file):
+    """The parts of our own package that a file imports: folders and private files."""
+    return {
+        name.split(".")[1]
+        for name in imports_of(file)
+        if name.startswith("keras_initx.")
+    }
+
+
+def part_of(file):
+    """The folder or private file to which a source belongs; the package has none."""
+    first = file.split("/")[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def public_names(tree):
+    return {
+        node.name: node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+    }
+
+
+# Imports
+
+
+@every_source
+def test_imports_are_absolute_and_of_declared_packages(file):
+    allowed = DEPENDENCIES
+    if file.startswith("_backend/"):
+        allowed = DEPENDENCIES | ({Path(file).stem} & FRAMEWORKS)
+    at_import = imports_of(file, SOURCES[file].body)
+    assert {name.split(".")[0] for name in at_import} <= allowed
+    assert {name.split(".")[0] for name in imports_of(file)} <= allowed | EXTRAS
+
+
+@every_source
+def test_only_public_names_of_keras_are_used(file):
+    assert not [name for name in imports_of(file) if name.startswith("keras.src")]
+    attributes = {
+        ast.unparse(node)
+        for node in ast.walk(SOURCES[file])
+        if isinstance(node, ast.Attribute)
+    }
+    assert "keras.src" not in attributes
+
+
+@every_source
+def test_random_numbers_come_from_one_place(file):
+    draws = {"normal", "uniform", "randint", "truncated_normal", "categorical"}
+    used = {
+        node.attr
+        for node in ast.walk(SOURCES[file])
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("keras.random", "np.random", "random")
+    }
+    assert file == "_random.py" or not used & draws
+
+
+def test_every_folder_has_its_place_in_the_order():
+    folders = {part_of(file) for file in SOURCES if "/" in file}
+    assert {name for name in folders if not name.startswith("_")} <= set().union(*ORDER)
+
+
+@every_source
+def test_imports_run_one_way(file):
+    part = part_of(file)
+    public = {
+        name for name in parts_imported_by(file) if any(name in row for row in ORDER)
+    }
+    if part.startswith("_"):
+        assert public == set(), "a private file imports no public folder"
+    elif part:
+        place = next(place for place, row in enumerate(ORDER) if part in row)
+        above = set().union(*ORDER[:place])
+        assert public <= {part, *above}
+
+
+def test_private_files_do_not_import_each_other_in_a_circle():
+    waits_for = {
+        part: {
+            name
+            for file in SOURCES
+            if part_of(file) == part
+            for name in parts_imported_by(file)
+            if name.startswith("_") and name != part
+        }
+        for part in map(part_of, SOURCES)
+        if part.startswith("_")
+    }
+    while waits_for:
+        free = {part for part, others in waits_for.items() if not others & {*waits_for}}
+        assert free, f"these import each other: {sorted(waits_for)}"
+        waits_for = {part: waits_for[part] for part in waits_for if part not in free}
+
+
+# Files
+
+
+@every_source
+def test_folders_are_public_and_files_are_private(file):
+    name = Path(file).name
+    assert name == "__init__.py" or name.startswith("_") or file.startswith("_backend/")
+
+
+@every_source
+def test_a_file_says_what_it_is_for(file):
+    assert ast.get_docstring(SOURCES[file])
+
+
+@every_init
+def test_an_init_file_only_exports(file):
+    if file.startswith("_backend/"):
+        return
+    _, *statements = SOURCES[file].body
+    if file == "__init__.py":
+        *statements, version = statements
+        assert re.fullmatch(r"__version__ = '\d+\.\d+\.\d+'", ast.unparse(version))
+    for statement in statements:
+        assert isinstance(statement, ast.ImportFrom)
+        assert statement.module.startswith("keras_initx")
+        for alias in statement.names:
+            assert alias.asname == alias.name
+
+
+@every_source
+def test_product_code_has_no_assert(file):
+    assert not [n for n in ast.walk(SOURCES[file]) if isinstance(n, ast.Assert)]
+
+
+# Backends
+
+
+def test_each_backend_has_its_file():
+    assert {Path(file).stem for file in SOURCES if file.startswith("_backend/")} == {
+        "__init__",
+        *FRAMEWORKS,
+    }
+
+
+@every_backend_file
+def test_each_backend_offers_the_same_functions(file):
+    def signatures(of):
+        return {
+            name: (ast.unparse(node.args), ast.unparse(node.returns))
+            for name, node in public_names(SOURCES[of]).items()
+        }
+
+    assert signatures(file) == signatures("_backend/jax.py")
+
+
+@every_backend_file
+def test_each_function_of_a_backend_is_exported(file):
+    module = f"keras_initx._backend.{Path(file).stem}"
+    exported = {
+        name.removeprefix(f"{module}.")
+        for name in imports_of("_backend/__init__.py")
+        if name.startswith(f"{module}.")
+    }
+    assert exported == set(public_names(SOURCES[file]))
+
+
+# Documentation
+
+
+def public_objects():
+    """What a user finds in the public folders, by its path."""
+    folders = [part_of(file) for file in SOURCES if re.fullmatch(r"[a-z]\w*/.*", file)]
+    found = {}
+    for folder in dict.fromkeys(folders):
+        module = importlib.import_module(f"keras_initx.{folder}")
+        for name, member in vars(module).items():
+            if not name.startswith("_") and callable(member):
+                found[f"{folder}.{name}"] = member
+    return found
+
+
+PUBLIC = public_objects()
+every_public_object = pytest.mark.parametrize("path", PUBLIC)
+SECTIONS = ("Examples", "Args", "Call arguments", "Returns", "Raises", "Reference")
+
+
+def sections_of(member):
+    """The sections of a docstring, in their order."""
+    text = inspect.getdoc(member)
+    pattern = "|".join(SECTIONS)
+    starts = [*re.finditer(rf"^({pattern}):$", text, re.MULTILINE)]
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    return {
+        start[1]: text[start.end() : end]
+        for start, end in zip(starts, ends, strict=True)
+    }
+
+
+def test_something_is_public():
+    assert {"initializers.OrthogonalDelta", "layers.CReLU"} <= set(PUBLIC)
+
+
+@every_public_object
+def test_a_docstring_has_its_sections_in_order(path):
+    found = list(sections_of(PUBLIC[path]))
+    assert found == sorted(found, key=SECTIONS.index)
+    assert {"Examples", "Args"} <= set(found)
+    if path.startswith("initializers."):
+        assert "Reference" in found
+
+
+@every_public_object
+def test_a_docstring_describes_each_argument_in_order(path):
+    described = re.findall(
+        r"^    \*{0,2}(\w+):", sections_of(PUBLIC[path])["Args"], re.M
+    )
+    assert described == list(inspect.signature(PUBLIC[path]).parameters)
+
+
+@every_public_object
+def test_a_docstring_names_each_default(path):
+    entries = re.split(r"\n    (?=\S)", sections_of(PUBLIC[path])["Args"])[1:]
+    parameters = inspect.signature(PUBLIC[path]).parameters.values()
+    for entry, parameter in zip(entries, parameters, strict=True):
+        has_default = parameter.default is not inspect.Parameter.empty
+        assert has_default == bool(re.search(r"Defaults\s+to", entry)), entry
+
+
+@every_public_object
+def test_the_examples_of_a_docstring_run(path):
+    member = PUBLIC[path]
+    names = {"keras": keras, "keras_initx": keras_initx}
+    tests = doctest.DocTestFinder(recurse=False).find(member, path, globs=names)
+    assert sum(len(test.examples) for test in tests) > 0
+    said = []
+    runner = doctest.DocTestRunner(verbose=False)
+    for test in tests:
+        # An example in the middle of a line would be text that nobody runs.
+        assert len(test.examples) == test.docstring.count(">>> ")
+        runner.run(test, out=said.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+@pytest.mark.skipif(not README.exists(), reason="there is no README beside the tests")
+def test_the_python_of_the_readme_runs():
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S
+    )
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)

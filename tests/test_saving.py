@@ -1,0 +1,284 @@
+"""What is written into a config or a file comes back."""
+
+import inspect
+import itertools
+import json
+
+import keras
+import numpy as np
+import pytest
+from catalogue import CATALOGUE, LONG_SHAPE, SHORT_SHAPE, Row, run_python, to_numpy
+from make_saved_models import SAVED, make_model
+
+from keras_initx import initializers
+from keras_initx.layers import CReLU
+
+every_class = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+every_argument = pytest.mark.parametrize(
+    ("row", "arguments"),
+    [(row, each) for row in CATALOGUE for each in ({}, *row.arguments)],
+    ids=lambda value: value.name if isinstance(value, Row) else "-".join(value) or "-",
+)
+
+
+def as_written(row, name, value):
+    """An argument's value in a config."""
+    if name in row.initializer_arguments:
+        return keras.initializers.serialize(keras.initializers.get(value))
+    return value
+
+
+def in_numpy(value):
+    """The same argument from someone who computes with NumPy."""
+    if isinstance(value, list):
+        return np.array(value)
+    if isinstance(value, int):
+        return np.int64(value)
+    return np.float32(value) if isinstance(value, float) else value
+
+
+def assert_equal_kernels(one, other, shape=LONG_SHAPE):
+    np.testing.assert_array_equal(to_numpy(one(shape)), to_numpy(other(shape)))
+
+
+# Configs
+
+
+@every_argument
+def test_the_config_is_the_arguments_of_the_constructor(row, arguments):
+    parameters = inspect.signature(row.cls).parameters
+    expected = {
+        name: as_written(row, name, arguments.get(name, parameter.default))
+        for name, parameter in parameters.items()
+    }
+    config = row.cls(**arguments).get_config()
+    assert config == expected
+    assert json.loads(json.dumps(config)) == config
+
+
+@every_argument
+def test_a_config_gives_an_equal_initializer(row, arguments):
+    original = row.cls(**{"seed": 7, **arguments})
+    config = original.get_config()
+    written = json.loads(json.dumps(keras.initializers.serialize(original)))
+    for copy in (
+        row.cls.from_config(config),
+        row.cls.from_config(json.loads(json.dumps(config))),
+        original.clone(),
+        keras.initializers.deserialize(written),
+        keras.initializers.get(written),
+    ):
+        assert type(copy) is row.cls
+        assert copy is not original
+        assert copy.get_config() == config
+        assert_equal_kernels(copy, original)
+
+
+@every_class
+def test_the_config_is_written_under_our_name(row):
+    written = keras.initializers.serialize(row.cls())
+    assert written["module"] == "keras_initx.initializers"
+    assert written["class_name"] == row.name
+    assert written["registered_name"] == f"keras_initx>{row.name}"
+
+
+@every_class
+def test_a_copy_without_a_seed_is_another_draw(row):
+    original = row.typical()
+    assert original.get_config()["seed"] is None
+    copy = original.clone()
+    assert not np.array_equal(
+        to_numpy(copy(SHORT_SHAPE)), to_numpy(original(SHORT_SHAPE))
+    )
+
+
+@every_argument
+def test_numbers_of_numpy_become_plain_ones(row, arguments):
+    plain = {name: value for name, value in arguments.items() if name != "seed"}
+    of_numpy = {name: in_numpy(value) for name, value in plain.items()}
+    assert json.dumps(row.cls(**of_numpy).get_config()) == json.dumps(
+        row.cls(**plain).get_config()
+    )
+
+
+@every_class
+def test_axes_may_be_a_tuple(row):
+    axes = {"input_axes": (-1,), "output_axes": (-2,), "batch_axes": ()}
+    config = row.cls(**axes).get_config()
+    assert {name: config[name] for name in axes} == {
+        "input_axes": [-1],
+        "output_axes": [-2],
+        "batch_axes": [],
+    }
+
+
+@every_class
+def test_a_seed_generator_is_saved_at_its_start(row):
+    original = row.typical(seed=keras.random.SeedGenerator(7))
+    first, second = original(SHORT_SHAPE), original(SHORT_SHAPE)
+    config = json.loads(json.dumps(original.get_config()))
+    copy = row.cls.from_config(config)
+    np.testing.assert_array_equal(to_numpy(copy(SHORT_SHAPE)), to_numpy(first))
+    np.testing.assert_array_equal(to_numpy(copy(SHORT_SHAPE)), to_numpy(second))
+
+
+@every_class
+def test_from_config_takes_a_live_seed_generator(row):
+    """That is how EinsumDense hands over the seed."""
+    generator = keras.random.SeedGenerator(7)
+    copy = row.cls.from_config({**row.cls().get_config(), "seed": generator})
+    assert copy.seed is generator
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        initializers.OrthogonalDelta(gain=0.5, tap="last", seed=3),
+        initializers.LooksLinear(base="sparse", seed=3),
+        keras.initializers.HeNormal(seed=3),
+        keras.initializers.Constant(0.5),
+    ],
+    ids=lambda base: type(base).__name__,
+)
+def test_the_base_of_looks_linear_comes_back(base):
+    original = initializers.LooksLinear(base)
+    copy = original.clone()
+    assert type(copy.base) is type(base)
+    assert copy.base.get_config() == base.get_config()
+    assert_equal_kernels(copy, original, (2, 8, 6))
+
+
+# Models
+
+
+def model_of_every_class():
+    """Each class with each of its arguments, each short id, and CReLU."""
+    inputs = keras.Input((4, 4))
+    convolved = [
+        keras.layers.Conv1D(
+            6, 3, kernel_initializer=row.cls(**arguments), name=f"{row.name}_{index}"
+        )(inputs)
+        for row in CATALOGUE
+        for index, arguments in enumerate(row.arguments)
+    ]
+    outputs = CReLU()(keras.layers.Average()(convolved))
+    outputs = CReLU(axis=1, name="doubled_in_time")(outputs)
+    outputs = keras.layers.Flatten()(outputs)
+    for row in CATALOGUE:
+        for short_id in row.ids:
+            layer = keras.layers.Dense(4, kernel_initializer=short_id, name=short_id)
+            outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def configs_of(model):
+    """What is written about each initializer and CReLU layer of the model."""
+    return {
+        layer.name: (
+            type(layer).__name__,
+            keras.initializers.serialize(getattr(layer, "kernel_initializer", None)),
+            layer.get_config() if isinstance(layer, CReLU) else None,
+        )
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    }
+
+
+def example_inputs():
+    return np.random.default_rng(0).normal(size=(2, 4, 4)).astype("float32")
+
+
+def save_and_load(model, folder, suffix):
+    file = folder / f"model{suffix}"
+    keras.saving.save_model(model, file)
+    return keras.saving.load_model(file)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_saved_model_comes_back(suffix, tmp_path):
+    model = model_of_every_class()
+    loaded = save_and_load(model, tmp_path, suffix)
+    assert configs_of(loaded) == configs_of(model)
+    for weight, other in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(other), to_numpy(weight))
+    inputs = example_inputs()
+    np.testing.assert_array_equal(
+        loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0)
+    )
+
+
+def through_json(model):
+    return keras.models.model_from_json(model.to_json())
+
+
+@pytest.mark.parametrize("copy_of", [through_json, keras.models.clone_model])
+def test_a_copied_model_has_equal_initializers(copy_of):
+    model = model_of_every_class()
+    copy = copy_of(model)
+    assert configs_of(copy) == configs_of(model)
+    for layer, other in zip(model.layers, copy.layers, strict=True):
+        initializer = getattr(layer, "kernel_initializer", None)
+        if initializer is not None:
+            has_seed = initializer.get_config()["seed"] is not None
+            equal = np.array_equal(to_numpy(layer.kernel), to_numpy(other.kernel))
+            assert equal or not has_seed
+
+
+def test_saved_weights_come_back(tmp_path):
+    model = model_of_every_class()
+    other = keras.models.clone_model(model)
+    file = tmp_path / "model.weights.h5"
+    model.save_weights(file)
+    other.load_weights(file)
+    for weight, loaded in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(loaded), to_numpy(weight))
+
+
+# Other backends, and without us
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
+def test_a_model_saved_on_any_backend_loads_here(backend):
+    expected = np.load(SAVED / "expected.npz")
+    model = keras.saving.load_model(SAVED / f"{backend}.keras")
+    outputs = model.predict(expected["inputs"], verbose=0)
+    np.testing.assert_allclose(outputs, expected[backend], rtol=1e-5, atol=1e-5)
+    assert list(configs_of(model).values()) == list(configs_of(make_model()).values())
+
+
+WITHOUT_US = """
+import json, sys
+import keras
+
+configs, files = json.loads(sys.argv[1])
+attempts = [
+    *((keras.saving.deserialize_keras_object, config) for config in configs),
+    *((keras.initializers.get, config) for config in configs),
+    *((keras.saving.load_model, file) for file in files),
+]
+results = []
+for load, source in attempts:
+    try:
+        results.append(f"loaded a {type(load(source)).__name__}")
+    except Exception as error:
+        results.append(f"{type(error).__name__}: {error}")
+assert not any(name.startswith("keras_initx") for name in sys.modules)
+print(json.dumps(results))
+"""
+
+
+def test_nothing_of_ours_loads_silently_without_us(tmp_path):
+    configs = [keras.initializers.serialize(row.cls()) for row in CATALOGUE]
+    configs.append(keras.saving.serialize_keras_object(CReLU()))
+    model = make_model()
+    files = [str(tmp_path / "model.keras"), str(tmp_path / "model.h5")]
+    for file in files:
+        model.save(file)
+    done = run_python(WITHOUT_US, json.dumps([configs, files]))
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    names = [config["class_name"] for config in configs]
+    assert len(results) == 2 * len(names) + len(files)
+    for result, name in itertools.zip_longest(results, 2 * names, fillvalue=""):
+        assert result.startswith(("TypeError:", "ValueError:"))
+        assert name in result
