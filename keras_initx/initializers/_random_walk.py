@@ -35,8 +35,7 @@ class RandomWalk(AxesInitializer):
 
     Examples:
     >>> initializer = keras_initx.initializers.RandomWalk(activation="tanh", seed=0)
-    >>> layer = keras.layers.Dense(64, activation="tanh",
-    kernel_initializer=initializer)
+    >>> layer = keras.layers.Dense(64, "tanh", kernel_initializer=initializer)
 
     Args:
         activation: str. The units that follow: `"linear"`, `"relu"` or `"tanh"`.

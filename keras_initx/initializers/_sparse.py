@@ -31,8 +31,8 @@ class Sparse(AxesInitializer):
     Examples:
     >>> kernel = keras_initx.initializers.Sparse(connections=3, seed=0)((100, 10))
     >>> [int(n) for n in keras.ops.count_nonzero(kernel, axis=0)]
-    [3, 3, 3, 3, 3, 3, 3, 3, 3, 3] >>> layer = keras.layers.Dense(64,
-    activation="sigmoid", kernel_initializer="sparse")
+    [3, 3, 3, 3, 3, 3, 3, 3, 3, 3]
+    >>> layer = keras.layers.Dense(64, kernel_initializer="sparse")
 
     Args:
         connections: int or float. The number of non-zero incoming weights of each unit,
