@@ -4,7 +4,7 @@ A matrix with orthonormal columns is Haar-random when its law does not change un
 multiplication by any fixed orthogonal matrix. The Q of a Gaussian matrix A = Q R is,
 once the diagonal of R is made positive: the factorization is then unique, so that it
 commutes with the multiplication. Without that step the law depends on the library's
-sign convention, and the determinant is fixed (Mezzadri 2007, section 5).
+sign convention, and the determinant is fixed (Mezzadri 2007).
 """
 
 from typing import Any

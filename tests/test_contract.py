@@ -206,10 +206,9 @@ def permutations_of_a_kernel(draw):
         st.sampled_from(
             [
                 ((2, 3, 4, 6), {"input_axes": [2], "output_axes": [3]}),
-                ((4, 2, 6), {"input_axes": [0, 1], "output_axes": [2]}),
                 (
-                    (2, 3, 4, 6, 2),
-                    {"batch_axes": [0], "input_axes": [2], "output_axes": [3, 4]},
+                    (2, 2, 4, 3, 2),
+                    {"batch_axes": [0], "input_axes": [1, 2], "output_axes": [3, 4]},
                 ),
             ]
         )
@@ -245,7 +244,7 @@ def test_permuted_axes_give_the_transposed_kernel(row, kernel, seed):
     seed=st.integers(0, 2**32 - 1),
     dtype=st.sampled_from(["float32", *LOW_PRECISION]),
 )
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_any_convolution_kernel_can_be_filled(row, spatial, channels, seed, dtype):
     shape = (*spatial, *channels)
     kernel = row.cls(seed=seed)(shape, dtype=dtype)

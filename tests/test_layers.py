@@ -202,17 +202,13 @@ def test_multi_head_attention_is_semi_orthogonal(
 def test_group_query_attention_is_semi_orthogonal(short_id, width):
     layer = layers.GroupQueryAttention(4, 4, 2, kernel_initializer=short_id)
     layer.build((2, 4, width), (2, 4, width))
-    kernels = {tuple(weight.shape): weight for weight in layer.weights}
-    shapes = [tuple(weight.shape) for weight in layer.weights if weight.ndim == 3]
-    assert shapes == [(width, 4, 4), (width, 2, 4), (width, 2, 4), (4, 4, width)]
-    assert len(kernels) >= 3
-    for weight in layer.weights:
-        if weight.ndim != 3:
-            continue
-        if weight.shape[0] == width:
-            assert_semi_orthogonal(weight, (0,), (1, 2))
-        else:
-            assert_semi_orthogonal(weight, (0, 1), (2,))
+    *projections, output = [weight for weight in layer.weights if weight.ndim == 3]
+    shapes = [tuple(kernel.shape) for kernel in projections]
+    assert shapes == [(width, 4, 4), (width, 2, 4), (width, 2, 4)]
+    for kernel in projections:
+        assert_semi_orthogonal(kernel, (0,), (1, 2))
+    assert tuple(output.shape) == (4, 4, width)
+    assert_semi_orthogonal(output, (0, 1), (2,))
 
 
 @pytest.mark.parametrize("cls", [initializers.OrthogonalDelta, initializers.Sparse])

@@ -18,12 +18,10 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
         W W.T = gain^2 I    where fan_in <= out_channels
 
     Deep linear networks that start this way learn in a time that does not grow with
-    depth. For a convolution this makes each patch's map semi-orthogonal, which is not
-    an orthogonal
-    convolution: see `OrthogonalDelta`. What sets it apart from
-        `keras.initializers.Orthogonal`:
-    attention kernels are read by their own axes, float16 and bfloat16 work, and so do
-    groups.
+    depth. For a convolution this makes the map of each patch semi-orthogonal, which is
+    not an orthogonal convolution: see `OrthogonalDelta`. Unlike
+    `keras.initializers.Orthogonal` it reads attention kernels by their own axes, knows
+    groups, and works in float16 and bfloat16.
 
     Examples:
     >>> kernel = keras_initx.initializers.HaarOrthogonal(seed=0)((6, 4))
@@ -52,7 +50,7 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
         Saxe, McClelland and Ganguli 2013, "Exact solutions to the nonlinear dynamics of
         learning in deep linear neural networks", section 3,
         https://arxiv.org/abs/1312.6120. Mezzadri 2007, "How to generate random matrices
-        from the classical compact groups", section 5,
+        from the classical compact groups",
         https://arxiv.org/abs/math-ph/0609050.
     """
 

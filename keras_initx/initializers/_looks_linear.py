@@ -61,7 +61,7 @@ class LooksLinear(AxesInitializer):
 
     Reference:
         Balduzzi et al. 2017, "The shattered gradients problem: if resnets are the
-        answer, then what is the question?", section 4,
+        answer, then what is the question?", the "looks linear" initialization,
         https://arxiv.org/abs/1702.08591.
     """
 

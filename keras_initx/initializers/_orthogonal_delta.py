@@ -18,10 +18,10 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
 
     with Q Haar-random of shape `(in_channels, out_channels)`: orthonormal rows where
     there are no more inputs than outputs, orthonormal columns otherwise. A convolution
-    with stride 1 and `padding="same"` then applies `gain * Q` to each pixel, so that it
-    keeps the norm of every input up to `gain`, with any padding. Very deep
-    convolutional networks without normalization or skip connections train from here. A
-    kernel of rank 2 is plain orthogonal.
+    with stride 1 and `padding="same"` then applies `gain * Q` to each pixel, borders
+    included. With orthonormal rows it multiplies the norm of every input by `gain`, so
+    that very deep convolutional networks train without normalization or skip
+    connections. A kernel of rank 2 is plain orthogonal.
 
     Examples:
     >>> kernel = keras_initx.initializers.OrthogonalDelta(seed=0)((3, 3, 8, 8))
@@ -55,8 +55,8 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
             three spatial axes.
 
     Reference:
-        Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs", section
-        4, https://arxiv.org/abs/1806.05393.
+        Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",
+        the delta-orthogonal initialization, https://arxiv.org/abs/1806.05393.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ class RandomWalk(AxesInitializer):
 
     Reference:
         Sussillo and Abbott 2014, "Random walk initialization for training very deep
-        feedforward networks", section 2, https://arxiv.org/abs/1412.6558.
+        feedforward networks", section 2.3, https://arxiv.org/abs/1412.6558.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ class CReLU(keras.layers.Layer):
 
     Reference:
         Shang, Sohn, Almeida and Lee 2016, "Understanding and improving convolutional
-        neural networks via concatenated rectified linear units", section 2,
+        neural networks via concatenated rectified linear units",
         https://arxiv.org/abs/1603.05201.
     """
 
