@@ -51,7 +51,7 @@ def test_the_default_follows_the_image_data_format():
 def test_a_mask_passes():
     x = np.ones((2, 3, 4), "float32")
     mask = np.array([[True, False, True]] * 2)
-    y = keras.layers.Masking()(ops.convert_to_tensor(x) * mask[..., None])
+    y = keras.layers.Masking()(x * mask[..., None].astype("float32"))
     kept = CReLU()(y)._keras_mask
     np.testing.assert_array_equal(ops.convert_to_numpy(kept), mask)
     doubled = CReLU(axis=1)(y)._keras_mask

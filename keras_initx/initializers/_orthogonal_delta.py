@@ -29,8 +29,8 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
     >>> gram = keras.ops.matmul(at_centre, keras.ops.transpose(at_centre))
     >>> bool(keras.ops.all(keras.ops.abs(gram - keras.ops.eye(8)) < 1e-5))
     True
-    >>> int(keras.ops.count_nonzero(kernel)) == 8 * 8
-    True
+    >>> int((keras.ops.convert_to_numpy(kernel) != 0).sum())  # 8 x 8 at the centre
+    64
     >>> layer = keras.layers.Conv2D(64, 3, kernel_initializer="orthogonal_delta")
 
     Args:
