@@ -49,7 +49,7 @@ def positive_integer(owner: str, name: str, value: Any) -> int:
 
 def choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> str:
     """One of a few names."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         options = ", ".join(repr(option) for option in choices)
         raise error(
             owner,

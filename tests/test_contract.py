@@ -207,8 +207,8 @@ def permutations_of_a_kernel(draw):
             [
                 ((2, 3, 4, 6), {"input_axes": [2], "output_axes": [3]}),
                 (
-                    (2, 2, 4, 3, 2),
-                    {"batch_axes": [0], "input_axes": [1, 2], "output_axes": [3, 4]},
+                    (2, 3, 2, 2, 3, 2),
+                    {"batch_axes": [0], "input_axes": [2, 3], "output_axes": [4, 5]},
                 ),
             ]
         )
@@ -224,16 +224,21 @@ def permutations_of_a_kernel(draw):
 @pytest.mark.parametrize(
     "row", [row for row in CATALOGUE if row.follows_its_axes], ids=lambda row: row.name
 )
-@given(permutations_of_a_kernel(), st.sampled_from([0, 1, 2**32 - 1]))
-def test_permuted_axes_give_the_transposed_kernel(row, kernel, seed):
+@given(
+    kind=st.sampled_from(["cls", "typical"]),
+    kernel=permutations_of_a_kernel(),
+    seed=st.sampled_from([0, 1, 2**32 - 1]),
+)
+def test_permuted_axes_give_the_transposed_kernel(row, kind, kernel, seed):
+    initializer = getattr(row, kind)
     shape, roles, order, count_from_the_end = kernel
     back = len(shape) if count_from_the_end else 0
     moved = {
         name: [order.index(axis) - back for axis in axes]
         for name, axes in roles.items()
     }
-    expected = to_numpy(row.typical(seed=seed, **roles)(shape)).transpose(order)
-    permuted = row.typical(seed=seed, **moved)(tuple(shape[axis] for axis in order))
+    expected = to_numpy(initializer(seed=seed, **roles)(shape)).transpose(order)
+    permuted = initializer(seed=seed, **moved)(tuple(shape[axis] for axis in order))
     np.testing.assert_array_equal(to_numpy(permuted), expected)
 
 

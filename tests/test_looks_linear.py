@@ -201,3 +201,12 @@ def test_an_unknown_mirror():
         "`LooksLinear` needs a known `mirror`. Received: mirror='left'. Choose one of: "
         "'input', 'output', 'both'."
     )
+
+
+def test_no_base():
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        LooksLinear(base=None)
+    assert str(caught.value) == (
+        "`LooksLinear` needs a `base` initializer. Received: base=None. Pass for "
+        "example 'haar_orthogonal' or 'he_normal'."
+    )

@@ -125,6 +125,11 @@ class TestTheClaim:
             "of: 'fan_in', 'fan_out'.",
         ),
         (
+            {"mode": ["fan_in"]},
+            "`RandomWalk` needs a known `mode`. Received: mode=['fan_in']. Choose one "
+            "of: 'fan_in', 'fan_out'.",
+        ),
+        (
             {"gain": 0.0},
             "`RandomWalk` needs `gain` to be a finite number above 0. Received: "
             "gain=0.0. Pass a positive float, for example 1.0.",

@@ -57,7 +57,8 @@ class LooksLinear(AxesInitializer):
             Defaults to none.
 
     Raises:
-        ValueError: If `mirror` is unknown, or if a mirrored axis has an odd size.
+        ValueError: If `base` is None, `mirror` is unknown, or a mirrored axis has an
+            odd size.
 
     Reference:
         Balduzzi et al. 2017, "The shattered gradients problem: if resnets are the
@@ -76,6 +77,13 @@ class LooksLinear(AxesInitializer):
     ) -> None:
         super().__init__(seed, input_axes, output_axes, batch_axes)
         self.base = keras.initializers.get(base)
+        if self.base is None:
+            raise _validate.error(
+                "LooksLinear",
+                "a `base` initializer",
+                "base=None",
+                "Pass for example 'haar_orthogonal' or 'he_normal'.",
+            )
         self.mirror = _validate.choice(
             "LooksLinear", "mirror", mirror, ("input", "output", "both")
         )
