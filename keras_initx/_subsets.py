@@ -12,7 +12,7 @@ from typing import Any
 from keras import ops
 
 from keras_initx import _random
-from keras_initx._backend import compiled
+from keras_initx._backend import compiled, fold
 
 
 def positions(size: int, population: int, units: int, seed: Any) -> Any:
@@ -24,16 +24,16 @@ def positions(size: int, population: int, units: int, seed: Any) -> Any:
 def _floyd(draws: Any, population: int) -> Any:
     size = draws.shape[0]
 
-    def step(index: Any, chosen: Any) -> Any:
+    rows = ops.expand_dims(ops.arange(size, dtype="int32"), -1)
+    candidates = draws % (population - size + rows + 1)
+
+    def step(chosen: Any, index: Any, candidate: Any) -> Any:
         """Adds a uniform member of 0..last, or `last` if that one is taken."""
-        last = population - size + index
-        candidate = ops.take(draws, index, axis=0) % (last + 1)
         is_taken = ops.any(chosen == candidate, axis=0)
-        member = ops.where(is_taken, last, candidate)
+        member = ops.where(is_taken, population - size + index, candidate)
         return ops.where(rows == index, member, chosen)
 
-    rows = ops.expand_dims(ops.arange(size, dtype="int32"), -1)
-    return ops.fori_loop(0, size, step, ops.full(draws.shape, -1, dtype="int32"))
+    return fold(step, ops.full(draws.shape, -1, dtype="int32"), candidates)
 
 
 def mask(size: int, population: int, units: int, seed: Any) -> Any:

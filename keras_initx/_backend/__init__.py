@@ -11,12 +11,15 @@ _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
     from keras_initx._backend.jax import compiled as compiled
+    from keras_initx._backend.jax import fold as fold
     from keras_initx._backend.jax import scatter as scatter
 elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import compiled as compiled
+    from keras_initx._backend.tensorflow import fold as fold
     from keras_initx._backend.tensorflow import scatter as scatter
 elif _BACKEND == "torch":
     from keras_initx._backend.torch import compiled as compiled
+    from keras_initx._backend.torch import fold as fold
     from keras_initx._backend.torch import scatter as scatter
 else:
     raise ImportError(
