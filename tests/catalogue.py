@@ -5,12 +5,14 @@ A new initializer is one file in `keras_initx/initializers/` and one `Row` here.
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
 from keras_initx import initializers
 
@@ -188,3 +190,8 @@ def run_python(
         text=True,
         check=False,
     )
+
+
+def refuses(message: str) -> Any:
+    """Expects a ValueError with exactly this text."""
+    return pytest.raises(ValueError, match=rf"\A{re.escape(message)}\Z")

@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 import itertools
-import re
 
 import hypothesis.strategies as st
 import keras
@@ -16,6 +15,7 @@ from catalogue import (
     SHORT_SHAPE,
     Row,
     dtype_of,
+    refuses,
     to_numpy,
 )
 from hypothesis import given, settings
@@ -40,11 +40,6 @@ every_refusal = pytest.mark.parametrize(
     [(row, refusal) for row in CATALOGUE for refusal in row.refusals],
     ids=lambda value: value.name if isinstance(value, Row) else str(value.shape),
 )
-
-
-def refuses(message):
-    """Expects a ValueError with exactly this text."""
-    return pytest.raises(ValueError, match=rf"\A{re.escape(message)}\Z")
 
 
 def float64_as_on_this_backend():

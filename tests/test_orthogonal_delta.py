@@ -4,6 +4,7 @@ import keras
 import limits
 import numpy as np
 import pytest
+from catalogue import refuses
 from keras import layers, ops
 
 from keras_initx.initializers import OrthogonalDelta
@@ -164,30 +165,30 @@ def test_an_expert_axis_may_come_before_the_kernel(spatial):
 
 
 def test_an_unknown_tap():
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        OrthogonalDelta(tap="first")
-    assert str(caught.value) == (
+    message = (
         "`OrthogonalDelta` needs a known `tap`. Received: tap='first'. Choose one of: "
         "'center', 'last'."
     )
+    with refuses(message):
+        OrthogonalDelta(tap="first")
 
 
 def test_too_many_spatial_axes():
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        OrthogonalDelta()((2, 2, 2, 2, 3, 3))
-    assert str(caught.value) == (
+    message = (
         "`OrthogonalDelta` needs a kernel of rank 2 to 5, (*kernel_size, in_channels, "
         "out_channels), with at most three spatial axes. Received: shape=(2, 2, 2, 2, "
         "3, 3), of which the axes (0, 1, 2, 3) are spatial. Name the axes that are not "
         "spatial by `input_axes`, `output_axes` or `batch_axes`."
     )
+    with refuses(message):
+        OrthogonalDelta()((2, 2, 2, 2, 3, 3))
 
 
 def test_too_few_axes():
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        OrthogonalDelta()((5,))
-    assert str(caught.value) == (
+    message = (
         "`OrthogonalDelta` needs a kernel that has the axes `input_axes`=[-2]. "
         "Received: shape=(5,) of rank 1. Give a kernel of rank 2 or more, or say by "
         "`input_axes` and `output_axes` what its axes mean."
     )
+    with refuses(message):
+        OrthogonalDelta()((5,))
