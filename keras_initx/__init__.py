@@ -4,8 +4,14 @@ Importing the package registers its classes with Keras, under `"keras_initx>Name
 under their short ids, so that `Dense(64, kernel_initializer="orthogonal_delta")` works.
 """
 
+from keras_initx import config as config
 from keras_initx import initializers as initializers
 from keras_initx import layers as layers
+from keras_initx.config import disable_portable_seeds as disable_portable_seeds
+from keras_initx.config import enable_portable_seeds as enable_portable_seeds
+from keras_initx.config import is_portable_seeds_enabled as is_portable_seeds_enabled
+from keras_initx.config import portable_seeds as portable_seeds
+from keras_initx.initializers import ConvolutionOrthogonal as ConvolutionOrthogonal
 from keras_initx.initializers import HaarOrthogonal as HaarOrthogonal
 from keras_initx.initializers import LooksLinear as LooksLinear
 from keras_initx.initializers import OrthogonalDelta as OrthogonalDelta

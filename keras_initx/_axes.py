@@ -10,9 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from keras import ops
-
 from keras_initx import _validate
+from keras_initx._arrays import namespace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +87,10 @@ class KernelAxes:
 
     def kernel(self, tensor: Any, order: Sequence[int]) -> Any:
         """Turns a tensor whose (flattened) axes stand in `order` into the kernel."""
-        tensor = ops.reshape(tensor, self.sizes(order))
+        xp = namespace(tensor)
+        tensor = xp.reshape(tensor, self.sizes(order))
         back = [order.index(axis) for axis in range(len(order))]
-        return tensor if back == sorted(back) else ops.transpose(tensor, back)
+        return tensor if back == sorted(back) else xp.transpose(tensor, back)
 
 
 def _positions(

@@ -1,9 +1,19 @@
-"""Random numbers as Keras means them: the one place where the package draws any."""
+"""Random numbers: the one place where the package draws any.
 
+They are Keras's own, or NumPy's where `portable_seeds` holds. What was drawn eagerly is
+a NumPy array, and what was drawn while a program is traced is a tensor: see `_arrays`.
+"""
+
+import math
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_initx import _backend, _portable
+
+# Portable normal numbers are drawn in float64, so many at a time.
+_CHUNK = 2**20
 
 
 def split(seed: Any, count: int) -> list[Any]:
@@ -21,14 +31,26 @@ def split(seed: Any, count: int) -> list[Any]:
 
 def normal(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
     """Independent draws from N(0, 1)."""
-    return keras.random.normal(shape, dtype=dtype, seed=seed)
+    if not _portable.is_portable_seeds_enabled():
+        return _backend.draw("normal", shape, seed, dtype=dtype)
+    generator = _portable.generator(seed)
+    numbers = np.empty(math.prod(shape), dtype)
+    for start in range(0, numbers.size, _CHUNK):
+        chunk = numbers[start : start + _CHUNK]
+        chunk[:] = generator.standard_normal(chunk.size)
+    return numbers.reshape(shape)
 
 
-def uniform(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
-    """Independent draws from U[0, 1)."""
-    return keras.random.uniform(shape, dtype=dtype, seed=seed)
+def uniform(shape: tuple[int, ...], seed: Any) -> Any:
+    """Independent draws from U[0, 1), of dtype float32."""
+    if not _portable.is_portable_seeds_enabled():
+        return _backend.draw("uniform", shape, seed, dtype="float32")
+    return _portable.generator(seed).random(shape, dtype="float32")
 
 
 def integers(shape: tuple[int, ...], seed: Any) -> Any:
     """Independent draws, uniform on the integers from 0 to 2^31 - 2, of dtype int32."""
-    return keras.random.randint(shape, 0, 2**31 - 1, dtype="int32", seed=seed)
+    limits = {"minval": 0, "maxval": 2**31 - 1}
+    if not _portable.is_portable_seeds_enabled():
+        return _backend.draw("randint", shape, seed, dtype="int32", **limits)
+    return _portable.generator(seed).integers(0, 2**31 - 1, shape, dtype="int32")

@@ -101,6 +101,29 @@ CATALOGUE = (
         ),
     ),
     Row(
+        initializers.ConvolutionOrthogonal,
+        ids=("convolution_orthogonal",),
+        arguments=({"gain": 0.5, "groups": 2}, {"seed": 3, **AXES}),
+        refusals=(
+            Refusal(
+                {"groups": 4},
+                (3, 4, 6),
+                "`ConvolutionOrthogonal` needs `groups` to divide the number of output "
+                "channels. Received: groups=4, shape=(3, 4, 6) with 6 output channels. "
+                "Pass the `groups` of the convolution.",
+            ),
+            Refusal(
+                {},
+                (1, 1, 1, 1, 4, 6),
+                "`ConvolutionOrthogonal` needs a kernel of rank 2 to 5, (*kernel_size, "
+                "in_channels, out_channels), with at most three spatial axes. "
+                "Received: shape=(1, 1, 1, 1, 4, 6), of which the axes (0, 1, 2, 3) "
+                "are spatial. Name the axes that are not spatial by `input_axes`, "
+                "`output_axes` or `batch_axes`.",
+            ),
+        ),
+    ),
+    Row(
         initializers.Sparse,
         ids=("sparse",),
         arguments=(

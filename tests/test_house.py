@@ -27,7 +27,7 @@ SOURCES = {
 # A folder may import those of the rows above it, and every private file of the package.
 # Nothing imports the last row.
 ORDER = (
-    {"activations", "constraints"},
+    {"activations", "config", "constraints"},
     {"initializers", "layers"},
     {"schemes", "diagnostics"},
     {"callbacks"},
@@ -105,14 +105,18 @@ def test_only_public_names_of_keras_are_used(file):
 
 @every_source
 def test_random_numbers_come_from_one_place(file):
-    draws = {"normal", "uniform", "randint", "truncated_normal", "categorical"}
-    used = {
-        node.attr
+    """`_random` draws, by the functions of `_backend` or from `_portable`."""
+    harmless = {"keras.random.SeedGenerator"}
+    named = {
+        ast.unparse(node)
         for node in ast.walk(SOURCES[file])
         if isinstance(node, ast.Attribute)
-        and ast.unparse(node.value) in ("keras.random", "np.random", "random")
+        and re.fullmatch(r"(.*\.)?random", ast.unparse(node.value))
     }
-    assert file == "_random.py" or not used & draws
+    draws = file in ("_random.py", "_portable.py") or file.startswith("_backend/")
+    assert draws or named <= harmless
+    imported = [name for name in imports_of(file) if name.startswith("random")]
+    assert not imported
 
 
 def test_every_folder_has_its_place_in_the_order():
@@ -258,22 +262,23 @@ def test_something_is_public():
 def test_a_docstring_has_its_sections_in_order(path):
     found = list(sections_of(PUBLIC[path]))
     assert found == sorted(found, key=SECTIONS.index)
-    assert {"Examples", "Args"} <= set(found)
+    assert "Examples" in found
+    assert ("Args" in found) == bool(inspect.signature(PUBLIC[path]).parameters)
     if path.startswith("initializers."):
         assert "Reference" in found
 
 
 @every_public_object
 def test_a_docstring_describes_each_argument_in_order(path):
-    described = re.findall(
-        r"^    \*{0,2}(\w+):", sections_of(PUBLIC[path])["Args"], re.M
-    )
+    text = sections_of(PUBLIC[path]).get("Args", "")
+    described = re.findall(r"^    \*{0,2}(\w+):", text, re.M)
     assert described == list(inspect.signature(PUBLIC[path]).parameters)
 
 
 @every_public_object
 def test_a_docstring_names_each_default(path):
-    entries = re.split(r"\n    (?=\S)", sections_of(PUBLIC[path])["Args"])[1:]
+    text = sections_of(PUBLIC[path]).get("Args", "")
+    entries = re.split(r"\n    (?=\S)", text)[1:]
     parameters = inspect.signature(PUBLIC[path]).parameters.values()
     for entry, parameter in zip(entries, parameters, strict=True):
         has_default = parameter.default is not inspect.Parameter.empty

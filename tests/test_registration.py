@@ -12,7 +12,7 @@ from catalogue import CATALOGUE, run_python
 
 import keras_initx
 
-FOLDERS = ("initializers", "layers")
+FOLDERS = ("config", "initializers", "layers")
 
 
 def public_classes():

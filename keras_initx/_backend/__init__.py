@@ -10,17 +10,17 @@ import keras
 _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
-    from keras_initx._backend.jax import compiled as compiled
-    from keras_initx._backend.jax import fold as fold
-    from keras_initx._backend.jax import scatter as scatter
+    from keras_initx._backend.jax import draw as draw
+    from keras_initx._backend.jax import on_host as on_host
+    from keras_initx._backend.jax import reflect_small as reflect_small
 elif _BACKEND == "tensorflow":
-    from keras_initx._backend.tensorflow import compiled as compiled
-    from keras_initx._backend.tensorflow import fold as fold
-    from keras_initx._backend.tensorflow import scatter as scatter
+    from keras_initx._backend.tensorflow import draw as draw
+    from keras_initx._backend.tensorflow import on_host as on_host
+    from keras_initx._backend.tensorflow import reflect_small as reflect_small
 elif _BACKEND == "torch":
-    from keras_initx._backend.torch import compiled as compiled
-    from keras_initx._backend.torch import fold as fold
-    from keras_initx._backend.torch import scatter as scatter
+    from keras_initx._backend.torch import draw as draw
+    from keras_initx._backend.torch import on_host as on_host
+    from keras_initx._backend.torch import reflect_small as reflect_small
 else:
     raise ImportError(
         "keras_initx needs the Keras backend 'tensorflow', 'jax' or 'torch'. "

@@ -1,29 +1,58 @@
-"""JAX: a program that is compiled once for each shape beats many operations."""
+"""JAX: what is eager is compiled for each new shape, so there is little of it."""
 
-from collections.abc import Callable
+import functools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
+import numpy as np
+
+# Random numbers are drawn so many at a time: to compile a generator for each shape
+# would take longer than all the rest.
+_CHUNKS = (2**12, 2**14, 2**16, 2**18, 2**20)
 
 
-def compiled(*static_argnames: str) -> Callable[[Callable], Callable]:
-    """Decorator: one program for each shape and each value of the static arguments."""
-    return lambda function: jax.jit(function, static_argnames=static_argnames)
+def on_host(tensor: Any) -> Any:
+    """The tensor as a NumPy array, if it has values now."""
+    return tensor if isinstance(tensor, jax.core.Tracer) else np.asarray(tensor)
 
 
-def fold(step: Callable[[Any, Any, Any], Any], state: Any, items: Any) -> Any:
-    """The last `state = step(state, index, item)` over the first axis of `items`."""
-    indices = jnp.arange(items.shape[0])
-    return jax.lax.scan(
-        lambda state, item: (step(state, *item), None), state, (indices, items)
-    )[0]
-
-
-@compiled("shape")
-def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any:
-    """Zeros of `shape`, with `values` at the pairwise different `(rows, columns)`."""
-    zeros = jnp.zeros(shape, values.dtype)
-    return zeros.at[rows, columns].set(
-        values, unique_indices=True, mode="promise_in_bounds"
+def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
+    """Independent draws from a distribution of `keras.random`, by its name."""
+    if isinstance(seed, keras.random.SeedGenerator):
+        key = seed.next()
+    else:
+        key = np.array([seed % 2**32, 0], "uint32")
+    size = math.prod(shape)
+    chunk = max(chunk for chunk in _CHUNKS if chunk <= max(size, _CHUNKS[0]))
+    count = -(-size // chunk)
+    sample = functools.partial(
+        _sample, key, distribution=distribution, size=chunk, **arguments
     )
+    first = on_host(sample(0))
+    if isinstance(first, np.ndarray):
+        numbers = np.empty((count, chunk), first.dtype)
+        numbers[0] = first
+        for index in range(1, count):
+            numbers[index] = sample(index)
+    else:
+        numbers = jax.lax.map(sample, jnp.arange(count))
+    return numbers.reshape(-1)[:size].reshape(shape)
+
+
+@functools.partial(
+    jax.jit, static_argnames=("distribution", "size", "minval", "maxval", "dtype")
+)
+def _sample(
+    key: Any, index: Any, distribution: str, size: int, **arguments: Any
+) -> Any:
+    """One chunk. Its key is that of the seed, plus the index far above its counter."""
+    key = key + jnp.array([0, 2**20], "uint32") * jnp.uint32(index)
+    return getattr(jax.random, distribution)(key, shape=(size,), **arguments)
+
+
+def reflect_small(gaussian: np.ndarray, gain: float) -> np.ndarray | None:
+    """The fast route of `_haar` for a small matrix on this backend, if there is one."""
+    return None

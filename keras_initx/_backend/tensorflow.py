@@ -1,23 +1,24 @@
-"""TensorFlow: eager operations are cheap enough to need no compilation."""
+"""TensorFlow: nothing here differs from what Keras does."""
 
-from collections.abc import Callable
 from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 
-def compiled(*static_argnames: str) -> Callable[[Callable], Callable]:
-    """Decorator: leaves the function as it is."""
-    return lambda function: function
+def on_host(tensor: Any) -> Any:
+    """The tensor as a NumPy array, if it has values now."""
+    has_values = tf.executing_eagerly() and hasattr(tensor, "numpy")
+    return tensor.numpy() if has_values else tensor
 
 
-def fold(step: Callable[[Any, Any, Any], Any], state: Any, items: Any) -> Any:
-    """The last `state = step(state, index, item)` over the first axis of `items`."""
-    for index, item in enumerate(tf.unstack(items)):
-        state = step(state, index, item)
-    return state
+def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
+    """Independent draws from a distribution of `keras.random`, by its name."""
+    sample = getattr(keras.random, distribution)
+    return on_host(sample(shape, seed=seed, **arguments))
 
 
-def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any:
-    """Zeros of `shape`, with `values` at the pairwise different `(rows, columns)`."""
-    return tf.scatter_nd(tf.stack([rows, columns], axis=-1), values, shape)
+def reflect_small(gaussian: np.ndarray, gain: float) -> np.ndarray | None:
+    """The fast route of `_haar` for a small matrix on this backend, if there is one."""
+    return None

@@ -75,7 +75,7 @@ class AxesInitializer(keras.initializers.VarianceScaling):
         if 0 in axes.shape:
             return ops.zeros(axes.shape, dtype=dtype)
         kernel = self.draw(axes, "float64" if dtype == "float64" else "float32")
-        return ops.cast(kernel, dtype)
+        return ops.cast(ops.convert_to_tensor(kernel), dtype)
 
     def check(self, axes: KernelAxes) -> None:
         """Raises a `ValueError` if the class cannot fill a kernel with these axes."""

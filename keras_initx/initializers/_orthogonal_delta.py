@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from keras import ops
-
 from keras_initx import _validate
+from keras_initx._arrays import namespace
 from keras_initx._axes import KernelAxes
 from keras_initx._registry import register
 from keras_initx.initializers._semi_orthogonal import SemiOrthogonalInitializer
@@ -59,6 +58,8 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
         the delta-orthogonal initialization, https://arxiv.org/abs/1806.05393.
     """
 
+    most_spatial_axes = 3
+
     def __init__(
         self,
         gain: float = 1.0,
@@ -72,18 +73,6 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
         super().__init__(gain, groups, seed, input_axes, output_axes, batch_axes)
         self.tap = _validate.choice("OrthogonalDelta", "tap", tap, ("center", "last"))
 
-    def check(self, axes: KernelAxes) -> None:
-        if len(axes.spatial) > 3:
-            raise _validate.error(
-                "OrthogonalDelta",
-                "a kernel of rank 2 to 5, (*kernel_size, in_channels, out_channels), "
-                "with at most three spatial axes",
-                f"shape={axes.shape}, of which the axes {axes.spatial} are spatial",
-                "Name the axes that are not spatial by `input_axes`, `output_axes` or "
-                "`batch_axes`.",
-            )
-        super().check(axes)
-
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         matrices = self.blocks(axes, axes.count(axes.input), dtype)
         kernel_size = axes.sizes(axes.spatial)
@@ -94,8 +83,9 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
         zeros = [
             (tap, size - 1 - tap) for tap, size in zip(taps, kernel_size, strict=True)
         ]
-        at_tap = ops.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
-        kernel = ops.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
+        xp = namespace(matrices)
+        at_tap = xp.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
+        kernel = xp.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
         return axes.kernel(kernel, axes.batch + axes.spatial + axes.input + axes.output)
 
     def get_config(self) -> dict[str, Any]:

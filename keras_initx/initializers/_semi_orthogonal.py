@@ -1,16 +1,19 @@
 """The base of the orthogonal family: a gain, groups, and blocks from `_haar`."""
 
+import math
 from typing import Any
 
-from keras import ops
-
 from keras_initx import _haar, _validate
+from keras_initx._arrays import namespace
 from keras_initx._axes import KernelAxes
 from keras_initx.initializers._base import AxesInitializer
 
 
 class SemiOrthogonalInitializer(AxesInitializer):
     """Base class: `gain` times Haar-random semi-orthogonal blocks, one a group."""
+
+    # A convolution has up to three.
+    most_spatial_axes: float = math.inf
 
     def __init__(
         self,
@@ -27,6 +30,15 @@ class SemiOrthogonalInitializer(AxesInitializer):
         self.groups = _validate.positive_integer(owner, "groups", groups)
 
     def check(self, axes: KernelAxes) -> None:
+        if len(axes.spatial) > self.most_spatial_axes:
+            raise _validate.error(
+                type(self).__name__,
+                "a kernel of rank 2 to 5, (*kernel_size, in_channels, out_channels), "
+                "with at most three spatial axes",
+                f"shape={axes.shape}, of which the axes {axes.spatial} are spatial",
+                "Name the axes that are not spatial by `input_axes`, `output_axes` or "
+                "`batch_axes`.",
+            )
         out_channels = axes.count(axes.output)
         if out_channels % self.groups:
             raise _validate.error(
@@ -44,8 +56,9 @@ class SemiOrthogonalInitializer(AxesInitializer):
         """
         batch, out_channels = axes.count(axes.batch), axes.count(axes.output)
         shape = (batch, self.groups, rows, out_channels // self.groups)
-        matrices = self.gain * _haar.haar(shape, dtype, self.seed)
-        return ops.reshape(ops.swapaxes(matrices, 1, 2), (batch, rows, out_channels))
+        matrices = _haar.haar(shape, dtype, self.seed, self.gain)
+        xp = namespace(matrices)
+        return xp.reshape(xp.swapaxes(matrices, 1, 2), (batch, rows, out_channels))
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain, "groups": self.groups, **super().get_config()}

@@ -3,11 +3,9 @@
 import numbers
 from typing import Any
 
-from keras import ops
-
 from keras_initx import _random, _subsets, _validate
+from keras_initx._arrays import namespace, scatter
 from keras_initx._axes import KernelAxes
-from keras_initx._backend import scatter
 from keras_initx._registry import register
 from keras_initx.initializers._base import AxesInitializer
 
@@ -79,10 +77,11 @@ class Sparse(AxesInitializer):
         elif connections > _LARGE_SUBSET:
             mask = _subsets.mask(connections, fan_in, units, where_seed)
             values = self.stddev * _random.normal((fan_in, units), dtype, value_seed)
-            kernel = ops.cast(mask, dtype) * values
+            kernel = mask * values
         else:
             rows = _subsets.positions(connections, fan_in, units, where_seed)
-            columns = ops.broadcast_to(ops.arange(units, dtype="int32"), rows.shape)
+            xp = namespace(rows)
+            columns = xp.broadcast_to(xp.arange(units, dtype="int32"), rows.shape)
             values = self.stddev * _random.normal(
                 (connections, units), dtype, value_seed
             )
