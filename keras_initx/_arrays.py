@@ -13,7 +13,9 @@ import numpy as np
 from keras import ops
 
 # The temporary product of an update has so many rows, to stay in the cache.
-_ROWS = 512
+_ROWS = 256
+# NumPy inverts triangular matrices up to this size as fast as any others.
+_LEAF = 32
 
 
 def namespace(array: Any) -> Any:
@@ -37,35 +39,64 @@ def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any
     return ops.scatter_update(zeros, indices, ops.reshape(values, (-1,)))
 
 
-def add_to_diagonal(matrix: Any, values: Any, start: int = 0) -> Any:
-    """`matrix` with `values` added to its diagonal, from `start` on; in place."""
+def add_to_diagonal(matrix: Any, values: Any) -> Any:
+    """`matrix` with `values` added to the first entries of its diagonal; in place."""
+    size = values.shape[-1]
     if namespace(matrix) is np:
-        diagonal = np.arange(start, start + values.shape[-1])
-        matrix[..., diagonal, diagonal] += values
+        matrix[..., np.arange(size), np.arange(size)] += values
         return matrix
-    missing = [(0, 0)] * (len(values.shape) - 1)
     rows, columns = matrix.shape[-2:]
-    values = ops.pad(values, [*missing, (start, columns - start - values.shape[-1])])
+    zeros = [(0, 0)] * (len(values.shape) - 1)
+    values = ops.pad(values, [*zeros, (0, columns - size)])
     return matrix + ops.eye(rows, columns, dtype=matrix.dtype) * values[..., None, :]
 
 
-def subtract_product(matrix: Any, left: Any, right: Any, start: int = 0) -> Any:
-    """`matrix` with `left @ right` subtracted below and right of `start`; in place."""
+def enlarge(matrix: Any, room: Any) -> Any:
+    """`matrix` with zeros before its rows and columns, as many as `room` has more.
+
+    A NumPy `matrix` is the lower right part of `room`, and stays where it is.
+    """
+    rows, columns = (
+        large - small
+        for large, small in zip(room.shape[-2:], matrix.shape[-2:], strict=True)
+    )
     if namespace(matrix) is np:
-        for row in range(0, left.shape[-2], _ROWS):
-            part = matrix[..., start + row : start + row + _ROWS, start:]
-            part -= left[..., row : row + _ROWS, :] @ right
-        return matrix
-    part = matrix[..., start:, start:] - ops.matmul(left, right)
-    corner = [0] * (len(matrix.shape) - 2) + [start, start]
-    return ops.slice_update(matrix, corner, part)
+        room[..., :rows, :] = 0
+        room[..., rows:, :columns] = 0
+        return room
+    return ops.pad(
+        matrix, [(0, 0)] * (len(matrix.shape) - 2) + [(rows, 0), (columns, 0)]
+    )
+
+
+def subtract_product(matrix: Any, left: Any, right: Any) -> Any:
+    """`matrix - left @ right`; in place."""
+    if namespace(matrix) is not np:
+        return matrix - ops.matmul(left, right)
+    memory = np.empty_like(matrix[..., :_ROWS, :])
+    for row in range(0, left.shape[-2], _ROWS):
+        part = matrix[..., row : row + _ROWS, :]
+        product = memory[..., : part.shape[-2], :]
+        part -= np.matmul(left[..., row : row + _ROWS, :], right, out=product)
+    return matrix
 
 
 def inverse_of_upper(matrix: Any) -> Any:
     """The inverse of an upper triangular matrix."""
-    if namespace(matrix) is np:
+    size = matrix.shape[-1]
+    if namespace(matrix) is not np:
+        identity = ops.eye(size, dtype=matrix.dtype)
+        return ops.solve_triangular(matrix, ops.broadcast_to(identity, matrix.shape))
+    if size <= _LEAF:
         return np.linalg.inv(matrix)
-    identity = ops.broadcast_to(
-        ops.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape
+    half = size // 2
+    upper, right, lower = (
+        inverse_of_upper(matrix[..., :half, :half]),
+        matrix[..., :half, half:],
+        inverse_of_upper(matrix[..., half:, half:]),
     )
-    return ops.solve_triangular(matrix, identity)
+    inverse = np.zeros_like(matrix)
+    inverse[..., :half, :half] = upper
+    inverse[..., half:, half:] = lower
+    inverse[..., :half, half:] = -upper @ (right @ lower)
+    return inverse

@@ -25,9 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_initx import _backend, _random
+from keras_initx import _random
 from keras_initx._arrays import (
     add_to_diagonal,
+    enlarge,
     inverse_of_upper,
     namespace,
     subtract_product,
@@ -42,35 +43,40 @@ def haar(shape: tuple[int, ...], dtype: str, seed: Any, gain: float = 1.0) -> An
     """
     *batch, rows, columns = shape
     tall = (*batch, max(rows, columns), min(rows, columns))
-    gaussian = _random.normal(tall, dtype, seed)
-    q = None
-    if isinstance(gaussian, np.ndarray):
-        q = _backend.reflect_small(gaussian, gain)
-    if q is None:
-        q = _reflect(gaussian, gain)
+    q = _reflect(_random.normal(tall, dtype, seed), gain)
     return q if rows >= columns else namespace(q).swapaxes(q, -1, -2)
 
 
 def _reflect(gaussian: Any, gain: float) -> Any:
-    """`gain` times the product of the reflections of matrices `(*batch, n, k)`."""
-    xp, block = namespace(gaussian), _block(gaussian)
-    q = xp.zeros_like(gaussian)
-    for start in reversed(range(0, gaussian.shape[-1], block)):
+    """`gain` times the Q of Gaussian matrices, `(*batch, n, k)` with n >= k; in place.
+
+    Q grows from its lower right corner, block by block, into the room of the vectors
+    that were applied already.
+    """
+    xp, columns, block = namespace(gaussian), gaussian.shape[-1], _block(gaussian)
+    q = gaussian[..., columns:, columns:]
+    for start in reversed(range(0, columns, block)):
         v, signs = _vectors(gaussian[..., start:, start : start + block])
-        v_transposed = xp.swapaxes(v, -1, -2)
+        v_transposed, size = xp.swapaxes(v, -1, -2), v.shape[-1]
         gram = xp.matmul(v_transposed, v)
         half = xp.diagonal(gram, axis1=-2, axis2=-1) / 2
         t = inverse_of_upper(add_to_diagonal(xp.triu(gram), -half))
-        q = add_to_diagonal(q, -gain * signs, start)
-        projections = xp.matmul(v_transposed, q[..., start:, start:])
-        q = subtract_product(q, v, xp.matmul(t, projections), start)
+        # V.T [D 0; 0 Q], by blocks.
+        d = -gain * signs
+        left = v_transposed[..., :size] * d[..., None, :]
+        right = xp.matmul(v_transposed[..., size:], q)
+        projections = xp.matmul(t, xp.concatenate([left, right], axis=-1))
+        q = add_to_diagonal(enlarge(q, gaussian[..., start:, start:]), d)
+        q = subtract_product(q, v, projections)
     return q
 
 
 def _vectors(gaussian: Any) -> tuple[Any, Any]:
     """The vectors v_j of a block, and the signs of their first entries."""
     xp = namespace(gaussian)
-    v = xp.tril(gaussian)
+    size = gaussian.shape[-1]
+    top, bottom = gaussian[..., :size, :], gaussian[..., size:, :]
+    v = xp.concatenate([xp.tril(top), bottom], axis=-2)
     norms = xp.sqrt(xp.einsum("...ij,...ij->...j", v, v))
     one = xp.ones_like(norms)
     signs = xp.where(xp.diagonal(v, axis1=-2, axis2=-1) < 0, -one, one)
@@ -87,4 +93,4 @@ def _block(gaussian: Any) -> int:
     columns = gaussian.shape[-1]
     if namespace(gaussian) is not np:
         return 256
-    return 64 if columns <= 512 else 128
+    return 64 if columns <= 128 else 128

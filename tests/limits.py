@@ -58,9 +58,12 @@ def assert_uniform(counts: np.ndarray) -> None:
 
 
 def assert_semi_orthogonal(matrix: np.ndarray, gain: float = 1.0) -> None:
-    """The vectors of the shorter side are orthogonal, each as long as `gain`."""
+    """The vectors of the shorter side are orthogonal, each as long as `gain`.
+
+    Both the reflections and the products of their result carry rounding errors.
+    """
     matrix = np.asarray(matrix, "float64")
     rows, columns = matrix.shape
     gram = matrix.T @ matrix if rows >= columns else matrix @ matrix.T
     error = np.abs(gram - gain**2 * np.eye(min(rows, columns))).max()
-    assert error < gain**2 * rounding(max(rows, columns)), f"error {error:.1e}"
+    assert error < gain**2 * rounding(max(rows, columns), layers=2), f"error {error:.1e}"

@@ -1,4 +1,4 @@
-"""The few operations that `keras.ops` lacks, or has only in a slow form.
+"""The few things that `keras` lacks, or has only in a slow form.
 
 Rules of this folder: it is the only place that may import a framework; each file offers
 the same functions with the same meaning; only the file of the running backend is
@@ -12,15 +12,15 @@ _BACKEND = keras.backend.backend()
 if _BACKEND == "jax":
     from keras_initx._backend.jax import draw as draw
     from keras_initx._backend.jax import on_host as on_host
-    from keras_initx._backend.jax import reflect_small as reflect_small
+    from keras_initx._backend.jax import to_tensor as to_tensor
 elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import draw as draw
     from keras_initx._backend.tensorflow import on_host as on_host
-    from keras_initx._backend.tensorflow import reflect_small as reflect_small
+    from keras_initx._backend.tensorflow import to_tensor as to_tensor
 elif _BACKEND == "torch":
     from keras_initx._backend.torch import draw as draw
     from keras_initx._backend.torch import on_host as on_host
-    from keras_initx._backend.torch import reflect_small as reflect_small
+    from keras_initx._backend.torch import to_tensor as to_tensor
 else:
     raise ImportError(
         "keras_initx needs the Keras backend 'tensorflow', 'jax' or 'torch'. "

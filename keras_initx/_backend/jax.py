@@ -19,6 +19,12 @@ def on_host(tensor: Any) -> Any:
     return tensor if isinstance(tensor, jax.core.Tracer) else np.asarray(tensor)
 
 
+def to_tensor(array: np.ndarray) -> Any:
+    """The array as a tensor; nobody may change it any more."""
+    # Without its dtype it would be copied twice.
+    return jnp.asarray(array, array.dtype)
+
+
 def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
     """Independent draws from a distribution of `keras.random`, by its name."""
     if isinstance(seed, keras.random.SeedGenerator):
@@ -51,8 +57,3 @@ def _sample(
     """One chunk. Its key is that of the seed, plus the index far above its counter."""
     key = key + jnp.array([0, 2**20], "uint32") * jnp.uint32(index)
     return getattr(jax.random, distribution)(key, shape=(size,), **arguments)
-
-
-def reflect_small(gaussian: np.ndarray, gain: float) -> np.ndarray | None:
-    """The fast route of `_haar` for a small matrix on this backend, if there is one."""
-    return None

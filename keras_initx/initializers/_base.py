@@ -3,10 +3,12 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_initx import _validate
 from keras_initx._axes import KernelAxes
+from keras_initx._backend import to_tensor
 
 
 class AxesInitializer(keras.initializers.VarianceScaling):
@@ -75,7 +77,9 @@ class AxesInitializer(keras.initializers.VarianceScaling):
         if 0 in axes.shape:
             return ops.zeros(axes.shape, dtype=dtype)
         kernel = self.draw(axes, "float64" if dtype == "float64" else "float32")
-        return ops.cast(ops.convert_to_tensor(kernel), dtype)
+        if isinstance(kernel, np.ndarray):
+            kernel = to_tensor(kernel)
+        return ops.convert_to_tensor(kernel, dtype=dtype)
 
     def check(self, axes: KernelAxes) -> None:
         """Raises a `ValueError` if the class cannot fill a kernel with these axes."""

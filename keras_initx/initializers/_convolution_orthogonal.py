@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_initx import _haar, _random
+from keras_initx import _haar, _random, _seeds
 from keras_initx._arrays import cast, namespace
 from keras_initx._axes import KernelAxes
 from keras_initx._registry import register
@@ -67,7 +67,7 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
             for axis, size in enumerate(kernel_size)
             if step < size - 1
         ]
-        q_seed, *seeds = _random.split(self.seed, 1 + 2 * len(steps))
+        q_seed, *seeds = _seeds.split(self.seed, 1 + 2 * len(steps))
         in_channels = axes.count(axes.input)
         out_channels = axes.count(axes.output) // self.groups
         blocks = (axes.count(axes.batch), self.groups)

@@ -3,7 +3,7 @@
 import numbers
 from typing import Any
 
-from keras_initx import _random, _subsets, _validate
+from keras_initx import _random, _seeds, _subsets, _validate
 from keras_initx._arrays import namespace, scatter
 from keras_initx._axes import KernelAxes
 from keras_initx._registry import register
@@ -71,7 +71,7 @@ class Sparse(AxesInitializer):
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         fan_in, units = axes.fan_in, axes.count(axes.batch + axes.output)
         connections = self._count(fan_in)
-        where_seed, value_seed = _random.split(self.seed, 2)
+        where_seed, value_seed = _seeds.split(self.seed, 2)
         if connections == fan_in:
             kernel = self.stddev * _random.normal((fan_in, units), dtype, value_seed)
         elif connections > _LARGE_SUBSET:
