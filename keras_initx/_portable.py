@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_initx import _validate
-from keras_initx._backend import on_host
+from keras_initx._backend import next_state, on_host
 
 _everywhere = False
 _here: contextvars.ContextVar[bool] = contextvars.ContextVar("here", default=False)
@@ -95,7 +95,7 @@ def generator(seed: Any) -> np.random.Generator:
     A `SeedGenerator` moves on.
     """
     if isinstance(seed, keras.random.SeedGenerator):
-        state = on_host(seed.next())
+        state = on_host(next_state(seed))
         if not isinstance(state, np.ndarray):
             raise _validate.error(
                 "portable_seeds",

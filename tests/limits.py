@@ -10,6 +10,7 @@ samples that takes.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -57,6 +58,20 @@ def assert_uniform(counts: np.ndarray) -> None:
     assert deviation < SIGMAS, f"chi-squared is {deviation:.1f} deviations too large"
 
 
+def assert_distribution(samples: np.ndarray, distribution: Callable) -> None:
+    """Kolmogorov-Smirnov: independent samples have this distribution function.
+
+    By Massart's inequality the largest distance D of the functions exceeds d with a
+    probability of at most 2 exp(-2 n d^2), which is that of SIGMAS standard errors for
+    n d^2 = log(2 / p) / 2.
+    """
+    values = distribution(np.sort(samples))
+    steps = np.arange(samples.size + 1) / samples.size
+    distance = max((steps[1:] - values).max(), (values - steps[:-1]).max())
+    limit = math.sqrt(math.log(2 / math.erfc(SIGMAS / math.sqrt(2))) / 2 / samples.size)
+    assert distance < limit, f"the distributions differ by {distance:.3f} > {limit:.3f}"
+
+
 def assert_semi_orthogonal(matrix: np.ndarray, gain: float = 1.0) -> None:
     """The vectors of the shorter side are orthogonal, each as long as `gain`.
 
@@ -66,4 +81,6 @@ def assert_semi_orthogonal(matrix: np.ndarray, gain: float = 1.0) -> None:
     rows, columns = matrix.shape
     gram = matrix.T @ matrix if rows >= columns else matrix @ matrix.T
     error = np.abs(gram - gain**2 * np.eye(min(rows, columns))).max()
-    assert error < gain**2 * rounding(max(rows, columns), layers=2), f"error {error:.1e}"
+    assert error < gain**2 * rounding(max(rows, columns), layers=2), (
+        f"error {error:.1e}"
+    )

@@ -4,7 +4,7 @@ import keras
 import limits
 import numpy as np
 import pytest
-from catalogue import refuses
+from catalogue import dtype_of, matrix, refuses, singular_values, to_numpy
 from keras import ops
 
 from keras_initx.initializers import HaarOrthogonal
@@ -57,58 +57,100 @@ def test_a_vector_is_a_matrix_with_one_output():
     limits.assert_semi_orthogonal(kernel.reshape(9, 1))
 
 
-class TestLaw:
-    """The moments of the Haar law, over many independent matrices at once.
-
-    The popular wrong version takes the Q of a Gaussian matrix as the library returns
-    it. For 4 x 4 matrices its trace has mean -0.8, and its determinant is always -1.
-    """
-
-    samples = 20_000
-
-    def matrices(self, rows, columns, seed=3):
-        initializer = HaarOrthogonal(batch_axes=[0], seed=seed)
-        return draw(initializer, (self.samples, rows, columns)).astype("float64")
-
-    @pytest.mark.parametrize("n", [1, 2, 4])
-    def test_trace(self, n):
-        trace = np.trace(self.matrices(n, n), axis1=1, axis2=2)
-        limits.assert_mean(trace, 0.0)
-        if n > 1:
-            limits.assert_mean(trace**2, 1.0)
-        if n > 2:
-            limits.assert_mean(trace**4, 3.0)
-
-    @pytest.mark.parametrize("n", [1, 2, 3, 4])
-    def test_both_signs_of_the_determinant_are_equally_likely(self, n):
-        limits.assert_mean(np.linalg.det(self.matrices(n, n)), 0.0)
-
-    @pytest.mark.parametrize("shape", [(4, 4), (6, 3), (3, 6)])
-    def test_each_entry_has_mean_0_and_variance_1_over_the_longer_side(self, shape):
-        matrices = self.matrices(*shape)
-        for entry in np.ndindex(shape):
-            samples = matrices[(slice(None), *entry)]
-            limits.assert_mean(samples, 0.0)
-            limits.assert_mean(samples**2, 1 / max(shape))
-
-    def test_the_signs_of_the_library_are_no_haar_matrix(self):
-        gaussian = np.random.default_rng(0).normal(size=(self.samples, 4, 4))
-        wrong = np.linalg.qr(gaussian)[0]
-        with pytest.raises(AssertionError, match="standard errors off"):
-            limits.assert_mean(np.trace(wrong, axis1=1, axis2=2), 0.0)
-        with pytest.raises(AssertionError, match="standard errors off"):
-            limits.assert_mean(wrong[:, 0, 0], 0.0)
+def real_model():
+    """Each kind of layer that a kernel can sit in, with what a user would write."""
+    haar, layers = HaarOrthogonal, keras.layers
+    tokens = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(50, 16, embeddings_initializer="haar_orthogonal")(tokens)
+    x = layers.MultiHeadAttention(4, 6, kernel_initializer="haar_orthogonal")(x, x)
+    x = layers.EinsumDense(
+        "bti,iho->btho", (None, 3, 8), kernel_initializer="haar_orthogonal"
+    )(x)
+    x = layers.Conv2D(8, 3, groups=4, kernel_initializer=haar(groups=4))(x)
+    x = layers.DepthwiseConv2D(
+        (3, 1),
+        depth_multiplier=2,
+        depthwise_initializer=haar(batch_axes=[-2]),
+    )(x)
+    x = layers.SeparableConv2D(
+        20,
+        (2, 1),
+        depthwise_initializer=haar(batch_axes=[-2]),
+        pointwise_initializer="haar_orthogonal",
+    )(x)
+    x = layers.Conv2DTranspose(
+        5, 3, kernel_initializer=haar(input_axes=[-1], output_axes=[-2])
+    )(x)
+    x = layers.Reshape((-1, 5))(x)
+    x = layers.LSTM(
+        7,
+        kernel_initializer="haar_orthogonal",
+        recurrent_initializer="haar_orthogonal",
+    )(x)
+    return keras.Model(tokens, layers.Dense(3, "softmax", name="head")(x))
 
 
-def test_a_degenerate_draw_still_gives_an_orthogonal_matrix(monkeypatch):
-    def with_a_zero_column(shape, dtype, seed):
-        normal = np.array(keras.random.normal(shape, dtype=dtype, seed=1))
-        normal[..., 0] = 0
-        return ops.convert_to_tensor(normal)
+def test_each_kernel_of_a_real_model_is_semi_orthogonal_by_its_axes():
+    model = real_model()
+    layers = {type(layer).__name__: layer for layer in model.layers}
+    attention = layers["MultiHeadAttention"]
+    for dense in (attention.query_dense, attention.key_dense, attention.value_dense):
+        assert_isometric(matrix(dense.kernel, (0,), (1, 2)))
+    assert_isometric(matrix(attention.output_dense.kernel, (0, 1), (2,)))
+    assert_isometric(to_numpy(layers["Embedding"].embeddings))
+    assert_isometric(matrix(layers["EinsumDense"].kernel, (0,), (1, 2)))
+    grouped = to_numpy(layers["Conv2D"].kernel)
+    assert grouped.shape == (3, 3, 2, 8)
+    for group in range(4):
+        assert_isometric(grouped[..., 2 * group : 2 * group + 2].reshape(18, 2))
+    for depthwise in (
+        to_numpy(layers["DepthwiseConv2D"].kernel),
+        to_numpy(layers["SeparableConv2D"].depthwise_kernel),
+    ):
+        for channel in range(depthwise.shape[-2]):
+            assert_isometric(matrix(depthwise[..., channel, :], (0, 1), (2,)))
+    assert_isometric(
+        matrix(layers["SeparableConv2D"].pointwise_kernel, (0, 1, 2), (3,))
+    )
+    assert_isometric(matrix(layers["Conv2DTranspose"].kernel, (0, 1, 3), (2,)))
+    cell = layers["LSTM"].cell
+    assert_isometric(to_numpy(cell.kernel))
+    assert_isometric(to_numpy(cell.recurrent_kernel))
 
-    monkeypatch.setattr("keras_initx._random.normal", with_a_zero_column)
-    for shape in [(5, 5), (7, 3), (3, 7)]:
-        limits.assert_semi_orthogonal(draw(HaarOrthogonal(seed=1), shape))
+
+def assert_isometric(kernel):
+    singular = singular_values(kernel)
+    np.testing.assert_allclose(singular, np.ones_like(singular), atol=1e-5)
+
+
+def test_the_real_model_trains():
+    keras.utils.set_random_seed(0)
+    model = real_model()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    generator = np.random.default_rng(0)
+    tokens = generator.integers(0, 50, (16, 12))
+    labels = (tokens.sum(axis=1) % 3).astype("int32")
+    losses = model.fit(tokens, labels, epochs=3, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("layer", [keras.layers.LSTM, keras.layers.GRU])
+def test_recurrent_layers_work_in_low_precision(layer, dtype):
+    """Keras's own default, `"orthogonal"`, crashes in bfloat16 on each backend."""
+    recurrent = layer(
+        16, dtype=dtype, unroll=True, recurrent_initializer="haar_orthogonal"
+    )
+    output = recurrent(np.ones((2, 3, 4), "float32"))
+    assert dtype_of(output) == dtype
+    assert np.isfinite(to_numpy(output)).all()
+    # Each entry carries a relative error of up to epsilon, and rows have length 1.
+    epsilon = 2.0**-8 if dtype == "bfloat16" else 2.0**-11
+    kernel = to_numpy(recurrent.cell.recurrent_kernel)
+    if layer is keras.layers.LSTM:
+        assert kernel.shape == (16, 64)
+    assert np.abs(kernel @ kernel.T - np.eye(16)).max() < 2 * epsilon
 
 
 @pytest.mark.parametrize(

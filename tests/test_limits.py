@@ -3,6 +3,7 @@
 import limits
 import numpy as np
 import pytest
+import scipy.stats
 
 
 @pytest.fixture
@@ -33,6 +34,14 @@ def test_unequal_outcomes_are_found(generator):
     uneven = np.where(np.arange(20) < 10, 1.05, 0.95) / 20
     with pytest.raises(AssertionError, match="chi-squared"):
         limits.assert_uniform(generator.multinomial(20_000, uneven))
+
+
+def test_another_distribution_is_found(generator):
+    samples = generator.normal(size=20_000)
+    limits.assert_distribution(samples, scipy.stats.norm.cdf)
+    for wrong in (0.9 * samples, 1.1 * samples, samples + 0.05, abs(samples)):
+        with pytest.raises(AssertionError, match="distributions differ"):
+            limits.assert_distribution(wrong, scipy.stats.norm.cdf)
 
 
 @pytest.mark.parametrize("shape", [(30, 30), (40, 10), (10, 40)])

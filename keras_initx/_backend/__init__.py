@@ -11,14 +11,17 @@ _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
     from keras_initx._backend.jax import draw as draw
+    from keras_initx._backend.jax import next_state as next_state
     from keras_initx._backend.jax import on_host as on_host
     from keras_initx._backend.jax import to_tensor as to_tensor
 elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import draw as draw
+    from keras_initx._backend.tensorflow import next_state as next_state
     from keras_initx._backend.tensorflow import on_host as on_host
     from keras_initx._backend.tensorflow import to_tensor as to_tensor
 elif _BACKEND == "torch":
     from keras_initx._backend.torch import draw as draw
+    from keras_initx._backend.torch import next_state as next_state
     from keras_initx._backend.torch import on_host as on_host
     from keras_initx._backend.torch import to_tensor as to_tensor
 else:

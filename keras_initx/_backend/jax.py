@@ -19,6 +19,16 @@ def on_host(tensor: Any) -> Any:
     return tensor if isinstance(tensor, jax.core.Tracer) else np.asarray(tensor)
 
 
+def next_state(generator: keras.random.SeedGenerator) -> Any:
+    """The state of the generator, which moves on.
+
+    Keras compiles the initializers of large sharded variables: the state is known even
+    then, and must not become a part of the program.
+    """
+    with jax.ensure_compile_time_eval():
+        return generator.next()
+
+
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
     # Without its dtype it would be copied twice.
@@ -28,7 +38,7 @@ def to_tensor(array: np.ndarray) -> Any:
 def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
     """Independent draws from a distribution of `keras.random`, by its name."""
     if isinstance(seed, keras.random.SeedGenerator):
-        key = seed.next()
+        key = next_state(seed)
     else:
         key = np.array([seed % 2**32, 0], "uint32")
     size = math.prod(shape)

@@ -22,6 +22,11 @@ def on_host(tensor: Any) -> Any:
     return tensor.numpy() if has_values else tensor
 
 
+def next_state(generator: keras.random.SeedGenerator) -> Any:
+    """The state of the generator, which moves on."""
+    return generator.next()
+
+
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
     if not array.flags.c_contiguous or array.ctypes.data % _ALIGNMENT:

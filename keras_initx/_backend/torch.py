@@ -15,6 +15,11 @@ def on_host(tensor: Any) -> Any:
     return tensor.numpy(force=True)
 
 
+def next_state(generator: keras.random.SeedGenerator) -> Any:
+    """The state of the generator, which moves on."""
+    return generator.next()
+
+
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
     return torch.from_numpy(array)

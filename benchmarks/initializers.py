@@ -1,0 +1,320 @@
+"""Measures the orthogonal initializers against their peers, on one backend.
+
+    python benchmarks/initializers.py --backend jax
+
+prints a table of ratios, and writes `results/initializers-jax.json` and `.png` beside
+this file. A ratio is the time of the peer over ours: above 1 we are faster. Everything
+is measured in one run. What is called cold runs in a process of its own, because what a
+user waits for is the first call; imports are not counted.
+"""
+
+import argparse
+import functools
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+SQUARES = [(n, n) for n in (64, 128, 256, 512, 1024, 2048)]
+WARM = [*SQUARES, (4608, 512), (512, 4608), (768, 3072)]
+DELTA = [(3, 3, n, n) for n in (64, 256, 512)]
+FULL = [(3, 3, n, n) for n in (64, 256)]
+LARGE = (25088, 4096)
+ERRORS = [(64, 64), (512, 512), (2048, 2048), (4096, 4096), (4096, 512), (512, 4096)]
+
+
+# In a process of its own: each function prints one JSON value.
+
+
+def seconds(function: Callable[[], Any], repeats: int) -> float:
+    """The median time of a call, after two calls that do not count."""
+    times = []
+    for _ in range(repeats + 2):
+        start = time.perf_counter()
+        wait(function())
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[2:])
+
+
+def wait(value: Any) -> None:
+    """JAX computes in the background."""
+    if hasattr(value, "block_until_ready"):
+        value.block_until_ready()
+
+
+def repeats_for(shape: tuple[int, ...]) -> int:
+    """Small kernels are measured more often."""
+    return 101 if math.prod(shape) <= 2**16 else 9
+
+
+def peers(backend: str, is_delta: bool) -> dict[str, Callable[[tuple[int, ...]], Any]]:
+    """What draws such a kernel elsewhere, by the name of the function."""
+    import keras
+
+    found = {}
+    if not is_delta:
+        found["keras.initializers.Orthogonal"] = keras.initializers.Orthogonal(seed=1)
+    if backend == "torch" and not is_delta:
+        import torch
+
+        found["torch.nn.init.orthogonal_"] = lambda shape: torch.nn.init.orthogonal_(
+            torch.empty(shape)
+        )
+    if backend == "jax":
+        import jax
+
+        key = jax.random.key(1)
+        name = "delta_orthogonal" if is_delta else "orthogonal"
+        draw = getattr(jax.nn.initializers, name)()
+        found[f"jax.nn.initializers.{name}"] = lambda shape: draw(key, shape)
+    return found
+
+
+def measure_warm(backend: str) -> list[dict[str, Any]]:
+    """Repeated calls, and the time of the matrix products that any method needs."""
+    import numpy as np
+
+    import keras_initx
+
+    square = np.ones((2048, 2048), "float32")
+    rate = 2 * 2048**3 / seconds(lambda: square @ square, 9)
+    found = []
+    for shapes, ours, is_delta in (
+        (WARM, keras_initx.HaarOrthogonal(seed=1), False),
+        (DELTA, keras_initx.OrthogonalDelta(seed=1), True),
+        (FULL, keras_initx.ConvolutionOrthogonal(seed=1), True),
+    ):
+        for shape in shapes:
+            k, n = sorted(shape[-2:])
+            products = {"products": (2 * n * k * k - 2 / 3 * k**3) / rate}
+            contenders = {type(ours).__name__: ours}
+            if shapes is not FULL:
+                contenders.update(peers(backend, is_delta))
+            times = {
+                name: seconds(functools.partial(draw, shape), repeats_for(shape))
+                for name, draw in contenders.items()
+            }
+            found.append({"shape": shape, "seconds": products | times})
+    return found
+
+
+def measure_cold(shapes: list[list[int]], initializer: str) -> dict[str, float]:
+    """A variable for each shape, as a layer makes it, and the peak of the memory."""
+    import resource
+
+    import keras
+
+    import keras_initx  # noqa: F401
+
+    wait(keras.ops.ones(1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    variables = [keras.Variable(initializer, shape=shape) for shape in shapes]
+    for variable in variables:
+        wait(variable.value)
+    taken = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return {"seconds": taken, "bytes": peak * 1024}
+
+
+def measure_errors() -> list[dict[str, Any]]:
+    """The largest entry of Q'Q - I, in float64."""
+    import keras
+    import numpy as np
+
+    import keras_initx
+
+    found = []
+    for shape in ERRORS:
+        kernel = keras_initx.HaarOrthogonal(seed=1)(shape)
+        q = np.asarray(keras.ops.convert_to_numpy(kernel)).astype("float64")
+        q = q if shape[0] >= shape[1] else q.T
+        error = float(np.abs(q.T @ q - np.eye(q.shape[1])).max())
+        found.append({"shape": shape, "error": error})
+    return found
+
+
+def list_kernels() -> dict[str, list[list[int]]]:
+    """The shapes of the kernels of two networks, as Keras builds them."""
+    import keras
+
+    kernels = {}
+    for name in ("ResNet50", "VGG19"):
+        model = getattr(keras.applications, name)(weights=None)
+        shapes = [list(w.shape) for w in model.weights if w.path.endswith("kernel")]
+        kernels[name] = shapes
+        keras.utils.clear_session()
+    kernels["VGG19 convolutions"] = [s for s in kernels["VGG19"] if len(s) == 4]
+    return kernels
+
+
+MEASUREMENTS = {
+    "warm": measure_warm,
+    "cold": measure_cold,
+    "errors": measure_errors,
+    "kernels": list_kernels,
+}
+
+
+# The run
+
+
+def fresh(backend: str, measurement: str, *arguments: Any) -> Any:
+    """One measurement in a fresh process."""
+    ran = subprocess.run(
+        [
+            *(sys.executable, __file__, "--backend", backend),
+            *("--measure", measurement, "--arguments", json.dumps(arguments)),
+        ],
+        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def cold_cases(kernels: dict[str, list[list[int]]]) -> list[tuple[str, Any, Any, int]]:
+    """What, the shapes, the initializers with ours first, and how often."""
+    delta = ["orthogonal_delta", "orthogonal", "glorot_uniform"]
+    haar = ["haar_orthogonal", "orthogonal", "glorot_uniform"]
+    return [
+        ("ResNet50, 54 kernels", kernels["ResNet50"], delta, 3),
+        ("VGG19, 16 convolutions", kernels["VGG19 convolutions"], delta, 3),
+        ("VGG19, 19 kernels", kernels["VGG19"], haar, 1),
+        ("25088 x 4096", [LARGE], haar[:2], 1),
+    ]
+
+
+def measure(backend: str) -> dict[str, Any]:
+    """All measurements of one backend."""
+    packages = ["keras", "numpy", "jax", "tensorflow-cpu", "torch"]
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    results: dict[str, Any] = {
+        "backend": backend,
+        "versions": versions,
+        "cores": os.cpu_count(),
+        "warm": fresh(backend, "warm", backend),
+        "errors": fresh(backend, "errors"),
+        "cold": [],
+    }
+    for case, shapes, initializers, repeats in cold_cases(fresh(backend, "kernels")):
+        runs = {
+            name: [fresh(backend, "cold", shapes, name) for _ in range(repeats)]
+            for name in initializers
+        }
+        size = sum(4 * math.prod(shape) for shape in shapes)
+        results["cold"].append(
+            {
+                "case": case,
+                "seconds": {
+                    name: statistics.median(run["seconds"] for run in found)
+                    for name, found in runs.items()
+                },
+                "peak_memory": {
+                    name: statistics.median(run["bytes"] for run in found) / size
+                    for name, found in runs.items()
+                },
+            }
+        )
+    return results
+
+
+def rows_of(results: dict[str, Any]) -> list[tuple[str, str, float, float, float]]:
+    """What, the peer, its time, ours, and the ratio."""
+    rows = []
+    for found in results["warm"]:
+        times = dict(found["seconds"])
+        products = times.pop("products")
+        (ours, our_time), *others = times.items()
+        label = f"warm, {ours} {tuple(found['shape'])}"
+        if ours == "HaarOrthogonal":
+            others.append(("the matrix products alone", products))
+        rows += [(label, peer, t, our_time, t / our_time) for peer, t in others]
+        if not others:
+            rows.append((label, "-", math.nan, our_time, math.nan))
+    for found in results["cold"]:
+        (ours, our_time), *others = found["seconds"].items()
+        label = f"cold, {found['case']}, {ours}"
+        rows += [(label, peer, t, our_time, t / our_time) for peer, t in others]
+    return rows
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results in Markdown."""
+    lines = ["| what | peer | peer, ms | ours, ms | ratio |", "|---|---|---|---|---|"]
+    for label, peer, theirs, ours, ratio in rows_of(results):
+        times = ["-" if math.isnan(t) else f"{t * 1e3:.3g}" for t in (theirs, ours)]
+        shown = "-" if math.isnan(ratio) else f"{ratio:.2f}"
+        lines.append(f"| {label} | {peer} | {times[0]} | {times[1]} | {shown} |")
+    lines += ["", "| kernel | error max abs(Q'Q - I) |", "|---|---|"]
+    for found in results["errors"]:
+        lines.append(f"| {tuple(found['shape'])} | {found['error']:.1e} |")
+    lines += ["", "| cold | initializer | peak memory / kernels |", "|---|---|---|"]
+    for found in results["cold"]:
+        for name, memory in found["peak_memory"].items():
+            lines.append(f"| {found['case']} | {name} | {memory:.1f} |")
+    return "\n".join(lines)
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """The ratios as bars."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rows = [
+        (f"{label}\nagainst {peer}", ratio)
+        for label, peer, _, _, ratio in reversed(rows_of(results))
+        if not math.isnan(ratio) and not peer.startswith("the matrix products")
+    ]
+    labels, ratios = zip(*rows, strict=True)
+    figure, axes = plt.subplots(figsize=(9, 0.42 * len(rows) + 1), layout="constrained")
+    bars = axes.barh(labels, ratios, color="tab:blue")
+    axes.bar_label(bars, fmt="%.2g", padding=3, fontsize=7)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xscale("log")
+    axes.tick_params(axis="y", labelsize=6)
+    axes.set_xlabel("time of the peer / our time (right of the line: we are faster)")
+    axes.set_title(f"keras_initx on {results['backend']}, {results['cores']} cores")
+    figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    """Runs from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--backend", choices=["jax", "tensorflow", "torch"], required=True
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
+    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(MEASUREMENTS[options.measure](*options.arguments)))
+        return
+    results = measure(options.backend)
+    options.output.mkdir(parents=True, exist_ok=True)
+    file = options.output / f"initializers-{options.backend}"
+    file.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+    plot(results, file.with_suffix(".png"))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
