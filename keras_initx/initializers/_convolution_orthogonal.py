@@ -60,37 +60,35 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
     most_spatial_axes = 3
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
-        kernel_size = axes.sizes(axes.spatial)
-        steps = [
-            axis
-            for step in range(max(kernel_size, default=1) - 1)
-            for axis, size in enumerate(kernel_size)
-            if step < size - 1
-        ]
-        q_seed, *seeds = _seeds.split(self.seed, 1 + 2 * len(steps))
         in_channels = axes.count(axes.input)
         out_channels = axes.count(axes.output) // self.groups
+        shifts = _shifts(axes.sizes(axes.spatial))
+        seed, *seeds = _seeds.split(self.seed, 1 + 2 * len(shifts))
+
         blocks = (axes.count(axes.batch), self.groups)
-        kernel = _haar.haar(
-            (*blocks, in_channels, out_channels), dtype, q_seed, self.gain
-        )
-        xp, taps = namespace(kernel), tuple(range(2, 2 + len(kernel_size)))
-        kernel = xp.expand_dims(kernel, taps)
-        projection_shape = (*blocks, max(in_channels, out_channels))
-        for axis, q_seed, coin_seed in zip(steps, seeds[::2], seeds[1::2], strict=True):
-            p = xp.expand_dims(
-                _projection(projection_shape, dtype, q_seed, coin_seed), taps
-            )
-            kept = (
-                xp.matmul(kernel, p)
-                if in_channels <= out_channels
-                else xp.matmul(p, kernel)
-            )
-            after = [(0, int(tap == 2 + axis)) for tap in range(len(kernel.shape))]
+        q = _haar.haar((*blocks, in_channels, out_channels), dtype, seed, self.gain)
+        xp, taps = namespace(q), tuple(range(2, 2 + len(axes.spatial)))
+        kernel = xp.expand_dims(q, taps)
+        for shift, *of_factor in zip(shifts, seeds[::2], seeds[1::2], strict=True):
+            width = max(in_channels, out_channels)
+            p = xp.expand_dims(_projection((*blocks, width), dtype, *of_factor), taps)
+            factors = (kernel, p) if in_channels <= out_channels else (p, kernel)
+            kept = xp.matmul(*factors)
+            after = [(0, int(axis == taps[shift])) for axis in range(len(kernel.shape))]
             before = [(zeros, 0) for _, zeros in after]
             kernel = xp.pad(kept, after) + xp.pad(kernel - kept, before)
         kernel = xp.moveaxis(kernel, 1, -2)
         return axes.kernel(kernel, axes.batch + axes.spatial + axes.input + axes.output)
+
+
+def _shifts(kernel_size: tuple[int, ...]) -> list[int]:
+    """The spatial axis of each factor: size - 1 for each axis, one after the other."""
+    return [
+        axis
+        for step in range(max(kernel_size, default=1) - 1)
+        for axis, size in enumerate(kernel_size)
+        if step < size - 1
+    ]
 
 
 def _projection(shape: tuple[int, ...], dtype: str, q_seed: Any, coin_seed: Any) -> Any:

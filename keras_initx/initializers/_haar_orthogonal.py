@@ -21,7 +21,8 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
     depth. For a convolution this makes the map of each patch semi-orthogonal, which is
     not an orthogonal convolution: see `OrthogonalDelta`. Unlike
     `keras.initializers.Orthogonal` it reads attention kernels by their own axes, knows
-    groups, and works in float16 and bfloat16.
+    groups, works in float16 and bfloat16, and factorizes nothing: the matrix is made as
+    a product of random reflections.
 
     Examples:
     >>> kernel = keras_initx.initializers.HaarOrthogonal(seed=0)((6, 4))
@@ -50,8 +51,9 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
         Saxe, McClelland and Ganguli 2013, "Exact solutions to the nonlinear dynamics of
         learning in deep linear neural networks", section 3,
         https://arxiv.org/abs/1312.6120. Mezzadri 2007, "How to generate random matrices
-        from the classical compact groups",
-        https://arxiv.org/abs/math-ph/0609050.
+        from the classical compact groups", https://arxiv.org/abs/math-ph/0609050.
+        Stewart 1980, "The efficient generation of random orthogonal matrices with an
+        application to condition estimators".
     """
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
