@@ -254,13 +254,20 @@ def rows_of(results: dict[str, Any]) -> list[tuple[str, str, float, float, float
     return rows
 
 
+def milliseconds(time: float) -> str:
+    """A time in seconds, to about three digits."""
+    if math.isnan(time):
+        return "-"
+    return f"{time * 1e3:,.0f}" if time >= 0.1 else f"{time * 1e3:.3g}"
+
+
 def table(results: dict[str, Any]) -> str:
     """The results in Markdown."""
     lines = ["| what | peer | peer, ms | ours, ms | ratio |", "|---|---|---|---|---|"]
     for label, peer, theirs, ours, ratio in rows_of(results):
-        times = ["-" if math.isnan(t) else f"{t * 1e3:.3g}" for t in (theirs, ours)]
         shown = "-" if math.isnan(ratio) else f"{ratio:.2f}"
-        lines.append(f"| {label} | {peer} | {times[0]} | {times[1]} | {shown} |")
+        times = f"{milliseconds(theirs)} | {milliseconds(ours)}"
+        lines.append(f"| {label} | {peer} | {times} | {shown} |")
     lines += ["", "| kernel | error max abs(Q'Q - I) |", "|---|---|"]
     for found in results["errors"]:
         lines.append(f"| {tuple(found['shape'])} | {found['error']:.1e} |")
