@@ -43,7 +43,8 @@ def add_to_diagonal(matrix: Any, values: Any) -> Any:
     """`matrix` with `values` added to the first entries of its diagonal; in place."""
     size = values.shape[-1]
     if namespace(matrix) is np:
-        matrix[..., np.arange(size), np.arange(size)] += values
+        diagonal = np.einsum("...ii->...i", matrix[..., :size, :size])
+        diagonal += values
         return matrix
     rows, columns = matrix.shape[-2:]
     zeros = [(0, 0)] * (len(values.shape) - 1)
