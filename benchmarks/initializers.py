@@ -79,7 +79,7 @@ def peers(backend: str, is_delta: bool) -> dict[str, Callable[[tuple[int, ...]],
     return found
 
 
-def measure_warm(backend: str) -> list[dict[str, Any]]:
+def measure_warm(backend: str, quick: bool) -> list[dict[str, Any]]:
     """Repeated calls, and the time of the matrix products that any method needs."""
     import numpy as np
 
@@ -93,14 +93,15 @@ def measure_warm(backend: str) -> list[dict[str, Any]]:
         (DELTA, keras_initx.OrthogonalDelta(seed=1), True),
         (FULL, keras_initx.ConvolutionOrthogonal(seed=1), True),
     ):
-        for shape in shapes:
+        for shape in shapes[:1] if quick else shapes:
             k, n = sorted(shape[-2:])
             products = {"products": (2 * n * k * k - 2 / 3 * k**3) / rate}
             contenders = {type(ours).__name__: ours}
             if shapes is not FULL:
                 contenders.update(peers(backend, is_delta))
+            repeats = 1 if quick else repeats_for(shape)
             times = {
-                name: seconds(functools.partial(draw, shape), repeats_for(shape))
+                name: seconds(functools.partial(draw, shape), repeats)
                 for name, draw in contenders.items()
             }
             found.append({"shape": shape, "seconds": products | times})
@@ -126,7 +127,7 @@ def measure_cold(shapes: list[list[int]], initializer: str) -> dict[str, float]:
     return {"seconds": taken, "bytes": peak * 1024}
 
 
-def measure_errors() -> list[dict[str, Any]]:
+def measure_errors(quick: bool) -> list[dict[str, Any]]:
     """The largest entry of Q'Q - I, in float64."""
     import keras
     import numpy as np
@@ -134,7 +135,7 @@ def measure_errors() -> list[dict[str, Any]]:
     import keras_initx
 
     found = []
-    for shape in ERRORS:
+    for shape in ERRORS[:1] if quick else ERRORS:
         kernel = keras_initx.HaarOrthogonal(seed=1)(shape)
         q = np.asarray(keras.ops.convert_to_numpy(kernel)).astype("float64")
         q = q if shape[0] >= shape[1] else q.T
@@ -183,9 +184,12 @@ def fresh(backend: str, measurement: str, *arguments: Any) -> Any:
     return json.loads(ran.stdout.splitlines()[-1])
 
 
-def cold_cases(kernels: dict[str, list[list[int]]]) -> list[tuple[str, Any, Any, int]]:
+def cold_cases(backend: str, quick: bool) -> list[tuple[str, Any, Any, int]]:
     """What, the shapes, the initializers with ours first, and how often."""
     delta = ["orthogonal_delta", "orthogonal", "glorot_uniform"]
+    if quick:
+        return [("two kernels", [(3, 3, 4, 4), (16, 16)], delta, 1)]
+    kernels = fresh(backend, "kernels")
     haar = ["haar_orthogonal", "orthogonal", "glorot_uniform"]
     return [
         ("ResNet50, 54 kernels", kernels["ResNet50"], delta, 3),
@@ -195,8 +199,8 @@ def cold_cases(kernels: dict[str, list[list[int]]]) -> list[tuple[str, Any, Any,
     ]
 
 
-def measure(backend: str) -> dict[str, Any]:
-    """All measurements of one backend."""
+def measure(backend: str, quick: bool) -> dict[str, Any]:
+    """All measurements of one backend, or a few to see that they run."""
     packages = ["keras", "numpy", "jax", "tensorflow-cpu", "torch"]
     versions = {"python": platform.python_version()}
     for package in packages:
@@ -208,11 +212,11 @@ def measure(backend: str) -> dict[str, Any]:
         "backend": backend,
         "versions": versions,
         "cores": os.cpu_count(),
-        "warm": fresh(backend, "warm", backend),
-        "errors": fresh(backend, "errors"),
+        "warm": fresh(backend, "warm", backend, quick),
+        "errors": fresh(backend, "errors", quick),
         "cold": [],
     }
-    for case, shapes, initializers, repeats in cold_cases(fresh(backend, "kernels")):
+    for case, shapes, initializers, repeats in cold_cases(backend, quick):
         runs = {
             name: [fresh(backend, "cold", shapes, name) for _ in range(repeats)]
             for name in initializers
@@ -308,6 +312,7 @@ def main() -> None:
     parser.add_argument(
         "--backend", choices=["jax", "tensorflow", "torch"], required=True
     )
+    parser.add_argument("--quick", action="store_true", help="only see that it runs")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
     parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
@@ -315,7 +320,7 @@ def main() -> None:
     if options.measure:
         print(json.dumps(MEASUREMENTS[options.measure](*options.arguments)))
         return
-    results = measure(options.backend)
+    results = measure(options.backend, options.quick)
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / f"initializers-{options.backend}"
     file.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
