@@ -10,21 +10,18 @@ from keras import ops
 from keras_initx import _random
 
 # Below, at and above the sizes at which a backend draws in parts.
-SIZES = (1, 4095, 4097, 2**16 + 1, 2**20 + 5, 2**22 + 3)
+SIZES = (1, 4095, 4097, 2**14, 2**18, 2**20 + 5, 2**23 + 3)
+PARTS = (2**12, 2**14, 2**16, 2**18, 2**20, 2**22)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_no_part_is_a_copy_of_another(size):
     numbers = _random.normal((size,), "float32", 1)
     assert numbers.shape == (size,)
-    # Rounded to float32, a few of so many numbers are equal by chance.
-    assert np.unique(numbers).size > 0.6 * size
-    for start in range(0, size - 2000, 4096):
-        limits.assert_distribution(
-            np.asarray(numbers[start : start + 2000 : 7]), scipy.stats.norm.cdf
-        )
-        if start > 2**17:
-            break
+    for part in PARTS:
+        if 2 * part <= size:
+            assert np.mean(numbers[:part] == numbers[part : 2 * part]) < 0.01
+            limits.assert_distribution(numbers[part:][:2000], scipy.stats.norm.cdf)
 
 
 def test_numbers_have_their_laws():
