@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -213,6 +214,19 @@ def run_python(
         text=True,
         check=False,
     )
+
+
+def traced(function: Callable[[], Any]) -> Any:
+    """What the function returns while a program is traced: JAX's, or TensorFlow's."""
+    if BACKEND == "jax":
+        import jax  # noqa: TID251
+
+        return jax.jit(function)()
+    if BACKEND == "tensorflow":
+        import tensorflow as tf  # noqa: TID251
+
+        return tf.function(function)()
+    pytest.skip("PyTorch does not trace initializers")
 
 
 def refuses(message: str) -> Any:

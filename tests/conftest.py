@@ -18,6 +18,21 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("keras_initx")
 
 
+@pytest.fixture
+def drawn_seeds(monkeypatch):
+    """The seeds of all draws of the test, in their order."""
+    from keras_initx import _backend
+
+    seen, draw = [], _backend.draw
+
+    def watched(distribution, shape, seed, **arguments):
+        seen.append(seed)
+        return draw(distribution, shape, seed, **arguments)
+
+    monkeypatch.setattr(_backend, "draw", watched)
+    return seen
+
+
 def pytest_configure(config):
     """Starts the backend here, so that no test can be skipped for the lack of it."""
     wanted = os.environ.get("KERAS_BACKEND")

@@ -21,7 +21,6 @@ from catalogue import (
 from hypothesis import given, settings
 
 import keras_initx
-from keras_initx import _backend
 
 LOW_PRECISION = ("float16", "bfloat16")
 
@@ -373,20 +372,13 @@ def test_neighbouring_seeds_share_no_weight(row, seed):
 
 @every_class
 @pytest.mark.parametrize("kind", ["cls", "typical"])
-def test_each_draw_has_a_seed_of_its_own(row, kind, monkeypatch):
+def test_each_draw_has_a_seed_of_its_own(row, kind, drawn_seeds):
     """Over neighbouring seeds too, and of 32 bits, which is all that JAX takes."""
-    seen, draw = [], _backend.draw
-
-    def watched(distribution, shape, seed, **arguments):
-        seen.append(seed)
-        return draw(distribution, shape, seed, **arguments)
-
-    monkeypatch.setattr(_backend, "draw", watched)
     for seed in range(20):
         getattr(row, kind)(seed=seed)(SHORT_SHAPE)
-    assert len(seen) >= 20
-    assert len(seen) == len(set(seen))
-    assert all(0 <= seed < 2**32 for seed in seen)
+    assert len(drawn_seeds) >= 20
+    assert len(drawn_seeds) == len(set(drawn_seeds))
+    assert all(0 <= seed < 2**32 for seed in drawn_seeds)
 
 
 @every_class

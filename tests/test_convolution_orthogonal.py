@@ -12,7 +12,7 @@ from catalogue import to_numpy
 from hypothesis import given, settings
 from keras import layers, ops
 
-from keras_initx import _backend, _haar
+from keras_initx import _haar
 from keras_initx.initializers import ConvolutionOrthogonal
 
 CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}
@@ -203,16 +203,9 @@ def test_a_network_of_such_convolutions_is_saved_and_loaded(tmp_path):
     )
 
 
-def test_each_draw_has_a_seed_of_its_own(monkeypatch):
-    seen, draw = [], _backend.draw
-
-    def watched(distribution, shape, seed, **arguments):
-        seen.append(seed)
-        return draw(distribution, shape, seed, **arguments)
-
-    monkeypatch.setattr(_backend, "draw", watched)
+def test_each_draw_has_a_seed_of_its_own(drawn_seeds):
     for seed in range(3):
         ConvolutionOrthogonal(seed=seed)((3, 2, 4, 4))
     # Q, and for each of three factors its subspace: a basis and the coins.
-    assert len(seen) == 3 * (1 + 2 * 3)
-    assert len(set(seen)) == len(seen)
+    assert len(drawn_seeds) == 3 * (1 + 2 * 3)
+    assert len(set(drawn_seeds)) == len(drawn_seeds)

@@ -9,7 +9,7 @@ import limits
 import numpy as np
 import pytest
 import scipy.stats
-from catalogue import BACKEND, to_numpy
+from catalogue import BACKEND, to_numpy, traced
 from hypothesis import given
 from keras import ops
 
@@ -145,22 +145,12 @@ def test_an_eager_draw_needs_no_program():
     assert namespace(_random.normal((3, 3), "float32", 1)) is np
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch does not trace initializers")
 @pytest.mark.parametrize("shape", [(5, 5), (70, 70), (300, 270), (130, 300)])
 def test_a_traced_draw_gives_the_eager_matrix(shape):
-    def traced():
+    def draw():
         return ops.convert_to_tensor(_haar.haar(shape, "float32", 3, 0.5))
 
-    if BACKEND == "jax":
-        import jax  # noqa: TID251
-
-        compiled = jax.jit(traced)
-    else:
-        import tensorflow as tf  # noqa: TID251
-
-        compiled = tf.function(traced)
-    eager = _haar.haar(shape, "float32", 3, 0.5)
-    np.testing.assert_allclose(to_numpy(compiled()), to_numpy(eager), atol=1e-5)
+    np.testing.assert_allclose(to_numpy(traced(draw)), to_numpy(draw()), atol=1e-5)
 
 
 # The law

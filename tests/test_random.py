@@ -4,7 +4,7 @@ import limits
 import numpy as np
 import pytest
 import scipy.stats
-from catalogue import BACKEND, to_numpy
+from catalogue import to_numpy, traced
 from keras import ops
 
 from keras_initx import _random
@@ -24,7 +24,10 @@ def test_no_part_is_a_copy_of_another(size):
             limits.assert_distribution(numbers[part:][:2000], scipy.stats.norm.cdf)
 
 
-def test_numbers_have_their_laws():
+@pytest.mark.parametrize("source", ["keras", "portable"])
+def test_numbers_have_their_laws(source, monkeypatch):
+    if source == "portable":
+        monkeypatch.setattr("keras_initx._portable._everywhere", True)
     limits.assert_distribution(
         _random.normal((20_000,), "float32", 1), scipy.stats.norm.cdf
     )
@@ -35,19 +38,9 @@ def test_numbers_have_their_laws():
     limits.assert_distribution(integers / 2**31, scipy.stats.uniform.cdf)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch does not trace initializers")
 @pytest.mark.parametrize("size", SIZES[1:])
 def test_traced_numbers_are_the_eager_ones(size):
-    def traced():
+    def draw():
         return ops.convert_to_tensor(_random.normal((size,), "float32", 3))
 
-    if BACKEND == "jax":
-        import jax  # noqa: TID251
-
-        compiled = jax.jit(traced)
-    else:
-        import tensorflow as tf  # noqa: TID251
-
-        compiled = tf.function(traced)
-    eager = _random.normal((size,), "float32", 3)
-    np.testing.assert_allclose(to_numpy(compiled()), eager, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(traced(draw)), to_numpy(draw()), atol=1e-6)
