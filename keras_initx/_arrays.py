@@ -14,7 +14,7 @@ from keras import ops
 
 # The temporary product of an update has so many rows, to stay in the cache.
 _ROWS = 256
-# NumPy inverts triangular matrices up to this size as fast as any others.
+# NumPy does not know that a matrix is triangular. Above this size halves are faster.
 _LEAF = 32
 
 
