@@ -1,7 +1,11 @@
 """JAX: what is eager is compiled for each new shape, so there is little of it."""
 
+import collections
+import contextlib
 import functools
+import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -67,3 +71,67 @@ def _sample(
     """One chunk. Its key is that of the seed, plus the index far above its counter."""
     key = key + jnp.array([0, 2**20], "uint32") * jnp.uint32(index)
     return getattr(jax.random, distribution)(key, shape=(size,), **arguments)
+
+
+def has_values(tensor: Any) -> bool:
+    """Whether this is a tensor with values now, not a part of a program."""
+    return not isinstance(tensor, jax.core.Tracer)
+
+
+def view(tensor: Any) -> Any:
+    """The tensor as a NumPy array to read, without a copy, where it is in reach."""
+    devices = tensor.devices()
+    in_reach = tensor.is_fully_addressable and {d.platform for d in devices} == {"cpu"}
+    return np.asarray(tensor) if in_reach else tensor
+
+
+def stored(variable: keras.Variable) -> Any:
+    """The tensor that a variable holds, in the variable's own dtype."""
+    return variable._value
+
+
+def saved(variable: keras.Variable) -> Any:
+    """What the variable holds, for `variable.assign`; in the memory of the host."""
+    value = variable._value
+    return view(value) if value.is_fully_addressable else value
+
+
+def undisturbed(layer: keras.layers.Layer) -> Any:
+    """A context in which layers run without gradients, and keep their modes."""
+    return contextlib.nullcontext()
+
+
+def before_training(
+    model: keras.Model, count: int, use: Callable[[list[Any]], None]
+) -> Callable[..., Any]:
+    """The model's train function, which first lets `use` see `count` batches.
+
+    Training then gets these batches, and the others after them. JAX's trainer takes the
+    values off the variables and hands them over: they are put back for `use`.
+    """
+    train_function = model.train_function
+    waiting: collections.deque[Any] | None = None
+
+    def function(state: tuple[Any, ...], iterator: Any) -> Any:
+        nonlocal waiting
+        if waiting is None:
+            groups = (
+                model.trainable_variables,
+                model.non_trainable_variables,
+                model.optimizer.variables,
+                model.metrics_variables,
+            )
+            for variables, values in zip(groups, state, strict=True):
+                for variable, value in zip(variables, values, strict=True):
+                    variable.assign(value)
+            waiting = collections.deque(itertools.islice(iterator, count))
+            if waiting:
+                use(list(waiting))
+            state = tuple([variable.value for variable in group] for group in groups)
+        seen = (waiting.popleft() for _ in range(len(waiting)))
+        results = train_function(state, itertools.chain(seen, iterator))
+        if not waiting:
+            model.train_function = train_function
+        return results
+
+    return function

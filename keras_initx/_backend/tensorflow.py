@@ -1,6 +1,11 @@
 """TensorFlow: memory is what has to be watched."""
 
+import collections
+import contextlib
+import functools
+import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -61,3 +66,109 @@ def _empty(size: int, dtype: np.dtype) -> np.ndarray:
     memory = np.empty(size * dtype.itemsize + _ALIGNMENT, "uint8")
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size * dtype.itemsize].view(dtype)
+
+
+def has_values(tensor: Any) -> bool:
+    """Whether this is a tensor with values now, not a part of a program."""
+    return tf.executing_eagerly() and hasattr(tensor, "numpy")
+
+
+def view(tensor: Any) -> Any:
+    """The tensor as a NumPy array to read, without a copy, where it is in reach."""
+    if "CPU" not in tensor.device:
+        return tensor
+    # NumPy does not take over TensorFlow's bfloat16, and `numpy` copies the others.
+    is_bfloat16 = tensor.dtype == tf.bfloat16
+    return tensor.numpy() if is_bfloat16 else np.asarray(memoryview(tensor))
+
+
+def stored(variable: keras.Variable) -> Any:
+    """The tensor that a variable holds, in the variable's own dtype."""
+    return tf.convert_to_tensor(variable._value)
+
+
+def saved(variable: keras.Variable) -> Any:
+    """What the variable holds, for `variable.assign`; in the memory of the host."""
+    tensor = stored(variable)
+    return tensor if "CPU" in tensor.device else tensor.numpy()
+
+
+def undisturbed(layer: keras.layers.Layer) -> Any:
+    """A context in which layers run without gradients, and keep their modes."""
+    return contextlib.nullcontext()
+
+
+def before_training(
+    model: keras.Model, count: int, use: Callable[[list[Any]], None]
+) -> Callable[..., Any]:
+    """The model's train function, which first lets `use` see `count` batches.
+
+    Training then gets these batches, and the others after them: by iterators of the
+    same type, so that the function is not traced again.
+    """
+    train_function, strategy = model.train_function, model.distribute_strategy
+    steps = model.steps_per_execution
+    waiting: collections.deque[Any] | None = None
+
+    def function(iterator: Any) -> Any:
+        nonlocal waiting
+        if waiting is None:
+            # A call of the train function takes so many, unless the data end.
+            whole_calls = -(-count // steps) * steps
+            waiting = collections.deque(itertools.islice(iterator, whole_calls))
+            if waiting:
+                first = itertools.islice(waiting, count)
+                use([_whole_batch(strategy, batch) for batch in first])
+        seen = [waiting.popleft() for _ in range(min(steps, len(waiting)))]
+        if not waiting:
+            model.train_function = train_function
+        if seen:
+            iterator = _iterator(strategy, seen, iterator.element_spec)
+        return train_function(iterator)
+
+    return function
+
+
+def _whole_batch(strategy: tf.distribute.Strategy, batch: Any) -> Any:
+    """The batch of all replicas; what is missing in it (an empty Optional) is None."""
+    parts = strategy.experimental_local_results(batch)
+    if len(parts) == 1:
+        (whole,) = parts
+    else:
+        whole = tf.nest.map_structure(lambda *part: tf.concat(part, 0), *parts)
+    return tf.nest.map_structure(
+        lambda leaf: None if isinstance(leaf, tf.experimental.Optional) else leaf, whole
+    )
+
+
+def _iterator(
+    strategy: tf.distribute.Strategy, batches: list[Any], element_spec: Any
+) -> Any:
+    """An iterator over these batches that has this specification."""
+    is_distributed = strategy.num_replicas_in_sync > 1
+    if not is_distributed:
+        return iter(_dataset(batches, element_spec))
+    parts = [part for b in batches for part in strategy.experimental_local_results(b)]
+    part_spec = tf.nest.map_structure(lambda spec: spec._value_specs[0], element_spec)
+    return iter(
+        strategy.distribute_datasets_from_function(lambda _: _dataset(parts, part_spec))
+    )
+
+
+def _dataset(elements: list[Any], element_spec: Any) -> tf.data.Dataset:
+    """A dataset of these elements, which forgets the sizes that the spec leaves out."""
+
+    @tf.autograph.experimental.do_not_convert
+    def forget(*element: Any) -> Any:
+        element = element if isinstance(element_spec, tuple) else element[0]
+        return tf.nest.map_structure(_forget_sizes, element, element_spec)
+
+    first, *others = map(tf.data.Dataset.from_tensors, elements)
+    return functools.reduce(tf.data.Dataset.concatenate, others, first).map(forget)
+
+
+def _forget_sizes(leaf: Any, spec: Any) -> Any:
+    """The leaf, with what its shape says reduced to what the spec says."""
+    if not isinstance(spec, tf.TensorSpec):
+        return leaf
+    return tf.compat.v1.placeholder_with_default(leaf, spec.shape)

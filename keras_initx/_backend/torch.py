@@ -1,5 +1,7 @@
 """PyTorch: Keras's draws, and when they have values."""
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -29,3 +31,57 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
     """Independent draws from a distribution of `keras.random`, by its name."""
     sample = getattr(keras.random, distribution)
     return on_host(sample(shape, seed=seed, **arguments))
+
+
+def has_values(tensor: Any) -> bool:
+    """Whether this is a tensor with values now, not a part of a program."""
+    return not tensor.is_meta and not torch.compiler.is_compiling()
+
+
+def view(tensor: Any) -> Any:
+    """The tensor as a NumPy array to read, without a copy, where it is in reach."""
+    if tensor.device.type != "cpu":
+        return tensor
+    # NumPy has no bfloat16.
+    tensor = tensor.detach()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def stored(variable: keras.Variable) -> Any:
+    """The tensor that a variable holds, in the variable's own dtype."""
+    return variable._value.detach()
+
+
+def saved(variable: keras.Variable) -> Any:
+    """What the variable holds, for `variable.assign`; in the memory of the host."""
+    tensor = stored(variable)
+    return tensor.clone() if tensor.device.type == "cpu" else tensor.cpu()
+
+
+@contextlib.contextmanager
+def undisturbed(layer: keras.layers.Layer) -> Iterator[None]:
+    """A context in which layers run without gradients, and keep their modes."""
+    modes = [(module, module.training) for module in layer.modules()]
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def before_training(
+    model: keras.Model, count: int, use: Callable[[list[Any]], None]
+) -> Callable[..., Any]:
+    """The model's train function, which first lets `use` see `count` batches.
+
+    Training then gets the same batch. PyTorch's trainer shows one at a time.
+    """
+    train_function = model.train_function
+
+    def function(data: list[Any]) -> Any:
+        use(data)
+        model.train_function = train_function
+        return train_function(data)
+
+    return function

@@ -1,0 +1,79 @@
+"""The batches that a scheme looks at."""
+
+import itertools
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_initx import _validate
+
+
+def one_batch(owner: str, data: Any, count: int) -> Any:
+    """The inputs of the first `count` batches of a data set, joined; or one batch.
+
+    A data set is what can be iterated and is no tensor, array, tuple, list or dict: a
+    `PyDataset`, a `tf.data.Dataset`, a `DataLoader`, a generator. Its elements are `x`,
+    `(x, y)` or `(x, y, sample_weight)`.
+    """
+    if _is_data_set(data):
+        steps = range(len(data)) if isinstance(data, keras.utils.PyDataset) else None
+        elements = data if steps is None else (data[step] for step in steps)
+        batches = [
+            keras.utils.unpack_x_y_sample_weight(element)[0]
+            for element in itertools.islice(elements, count)
+        ]
+        if not batches:
+            raise _validate.error(
+                owner, "at least one batch", f"{data!r}, which is empty", "Pass data."
+            )
+        return join(owner, batches)
+    if count > 1:
+        raise _validate.error(
+            owner,
+            "a data set where `batches` is above 1",
+            f"batches={count}, x of type {type(data).__name__}",
+            "Pass a generator, `tf.data.Dataset`, `DataLoader` or `PyDataset`; or one "
+            "larger batch.",
+        )
+    return keras.tree.map_structure(_of_this_backend, data)
+
+
+def join(owner: str, batches: list[Any]) -> Any:
+    """One batch that has all samples of these."""
+    batches = [keras.tree.map_structure(_of_this_backend, batch) for batch in batches]
+    if len(batches) == 1:
+        return batches[0]
+    try:
+        return keras.tree.map_structure(
+            lambda *parts: ops.concatenate(parts) if parts[0] is not None else None,
+            *batches,
+        )
+    except Exception as error:
+        shapes = [
+            keras.tree.map_structure(lambda leaf: tuple(leaf.shape), batch)
+            for batch in batches
+        ]
+        raise _validate.error(
+            owner,
+            "batches that can be joined, if `batches` is above 1",
+            f"the shapes {shapes}",
+            "Pad them to one length, or use `batches=1`.",
+        ) from error
+
+
+def _is_data_set(data: Any) -> bool:
+    if isinstance(data, keras.utils.PyDataset):
+        return True
+    is_batch = hasattr(data, "shape") or isinstance(data, tuple | list | dict | str)
+    return not is_batch and hasattr(data, "__iter__")
+
+
+def _of_this_backend(leaf: Any) -> Any:
+    """A tensor of another framework as NumPy; anything else as it is."""
+    if leaf is None or ops.is_tensor(leaf) or isinstance(leaf, np.ndarray):
+        return leaf
+    if hasattr(leaf, "shape"):
+        return np.asarray(leaf)
+    return leaf

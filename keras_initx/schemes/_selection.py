@@ -1,0 +1,68 @@
+"""Which layers a scheme may touch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_initx import _validate
+
+
+class Selection:
+    """Layers by name, path, class, or a predicate; None selects all.
+
+    A name or a class selects what is within such a layer, too: the sublayers of an
+    attention layer, the layers of a block.
+    """
+
+    def __init__(self, owner: str, layers: Any) -> None:
+        self._owner = owner
+        is_one = layers is None or isinstance(layers, str | type) or callable(layers)
+        self._wanted: list[Any] = [layers] if is_one else list(layers)
+        self._unmatched = list(self._wanted)
+        for wanted in self._wanted:
+            is_class = isinstance(wanted, type)
+            if is_class and not issubclass(wanted, keras.layers.Layer):
+                raise self._error(wanted)
+            if not (wanted is None or isinstance(wanted, str) or callable(wanted)):
+                raise self._error(wanted)
+
+    def __call__(self, layer: keras.layers.Layer, parents: tuple[Any, ...]) -> bool:
+        """Whether this layer is selected; its parents stand outermost first."""
+        matches = [w for w in self._wanted if _matches(w, layer, parents)]
+        self._unmatched = [w for w in self._unmatched if w not in matches]
+        return bool(matches)
+
+    def check(self, paths: list[str]) -> None:
+        """Raises a `ValueError` if something that was asked for is not there."""
+        if self._unmatched:
+            wanted = self._unmatched[0]
+            raise _validate.error(
+                self._owner,
+                "`layers` to select layers that have a kernel and run",
+                f"layers={wanted!r}, which selects none",
+                f"The model has: {', '.join(paths) or 'none'}.",
+            )
+
+    def _error(self, wanted: Any) -> ValueError:
+        return _validate.error(
+            self._owner,
+            "`layers` to be names, layer classes, a predicate, or None",
+            f"layers={wanted!r}",
+            'Pass for example ["dense_1"], keras.layers.Conv2D, or a function of a '
+            "layer.",
+        )
+
+
+def _matches(wanted: Any, layer: keras.layers.Layer, parents: tuple[Any, ...]) -> bool:
+    if wanted is None:
+        return True
+    # The outermost parent is the model itself.
+    within = (*parents[1:], layer)
+    if isinstance(wanted, str):
+        return any(wanted in (each.name, each.path) for each in within)
+    if isinstance(wanted, type):
+        return isinstance(within[-1], wanted) or any(
+            isinstance(each, wanted) for each in within
+        )
+    return bool(wanted(layer))
