@@ -9,6 +9,7 @@ NumPy array in place, and say so: use what they return.
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -37,6 +38,16 @@ def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any
     indices = ops.stack([ops.reshape(rows, (-1,)), ops.reshape(columns, (-1,))], axis=1)
     zeros = ops.zeros(shape, dtype=values.dtype)
     return ops.scatter_update(zeros, indices, ops.reshape(values, (-1,)))
+
+
+def scaled_copy(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
+    """`factors * tensor + offset`, computed in float32 or better."""
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    wide = "float64" if dtype == "float64" else "float32"
+    result = ops.multiply(ops.cast(tensor, wide), factors.astype(wide))
+    if np.any(offset != 0):
+        result = ops.add(result, offset.astype(wide))
+    return ops.cast(result, dtype)
 
 
 def add_to_diagonal(matrix: Any, values: Any) -> Any:

@@ -13,6 +13,9 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_initx._arrays import scaled_copy
+from keras_initx._memory import aligned
+
 # Random numbers are drawn so many at a time: to compile a generator for each shape
 # would take longer than all the rest.
 _CHUNKS = (2**12, 2**14, 2**16, 2**18, 2**20)
@@ -94,6 +97,20 @@ def saved(variable: keras.Variable) -> Any:
     """What the variable holds, for `variable.assign`; in the memory of the host."""
     value = variable._value
     return view(value) if value.is_fully_addressable else value
+
+
+def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
+    """`factors * tensor + offset`; nobody may use the tensor any more."""
+    is_here = tensor.devices() == {jax.devices()[0]} and tensor.dtype == np.float32
+    array = view(tensor) if is_here else tensor
+    if not isinstance(array, np.ndarray):
+        return scaled_copy(tensor, factors, offset)
+    # Nothing is compiled for the shape.
+    result = aligned(array.shape, array.dtype)
+    np.multiply(array, factors.astype(array.dtype), out=result)
+    if np.any(offset != 0):
+        result += offset.astype(array.dtype)
+    return jax.dlpack.from_dlpack(result)
 
 
 def undisturbed(layer: keras.layers.Layer) -> Any:

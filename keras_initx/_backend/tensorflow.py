@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_initx._arrays import scaled_copy
+from keras_initx._memory import ALIGNMENT, aligned
 from keras_initx._seeds import split
 
 # A draw takes four times the memory of its result: a large one is made in parts.
 _CHUNK = 2**22
-# TensorFlow takes over an array that begins at a multiple of so many bytes.
-_ALIGNMENT = 64
 
 
 def on_host(tensor: Any) -> Any:
@@ -34,10 +34,10 @@ def next_state(generator: keras.random.SeedGenerator) -> Any:
 
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
-    if not array.flags.c_contiguous or array.ctypes.data % _ALIGNMENT:
-        aligned = _empty(array.size, array.dtype).reshape(array.shape)
-        aligned[...] = array
-        array = aligned
+    if not array.flags.c_contiguous or array.ctypes.data % ALIGNMENT:
+        elsewhere = aligned(array.shape, array.dtype)
+        elsewhere[...] = array
+        array = elsewhere
     # `convert_to_tensor` would copy it twice.
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
@@ -54,18 +54,11 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
     first = next(chunks)
     if not isinstance(first, np.ndarray):
         return ops.reshape(ops.concatenate([first, *chunks]), shape)
-    numbers = _empty(size, first.dtype)
+    numbers = aligned((size,), first.dtype)
     numbers[:_CHUNK] = first
     for start, chunk in zip(starts[1:], chunks, strict=True):
         numbers[start : start + _CHUNK] = chunk
     return numbers.reshape(shape)
-
-
-def _empty(size: int, dtype: np.dtype) -> np.ndarray:
-    """An array that begins at a multiple of the alignment."""
-    memory = np.empty(size * dtype.itemsize + _ALIGNMENT, "uint8")
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
 def has_values(tensor: Any) -> bool:
@@ -91,6 +84,11 @@ def saved(variable: keras.Variable) -> Any:
     """What the variable holds, for `variable.assign`; in the memory of the host."""
     tensor = stored(variable)
     return tensor if "CPU" in tensor.device else tensor.numpy()
+
+
+def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
+    """`factors * tensor + offset`; nobody may use the tensor any more."""
+    return scaled_copy(tensor, factors, offset)
 
 
 def undisturbed(layer: keras.layers.Layer) -> Any:

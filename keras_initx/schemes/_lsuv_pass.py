@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._backend import saved, stored
+from keras_initx._backend import saved, scaled, stored
 from keras_initx._changes import Changes
 from keras_initx._linear import Linear, linear
 from keras_initx._moments import moments
@@ -97,7 +97,9 @@ class LSUVPass(Observer):
             return tensor
         self._apply(described, correction)
         self._finish(call, correction)
-        return _scaled(tensor, correction.factors, correction.offset(bias))
+        if correction.changes_nothing:
+            return tensor
+        return scaled(tensor, correction.factors, correction.offset(bias))
 
     def unseen(self, layer: keras.layers.Layer) -> None:
         self._compiled.add(id(layer))
@@ -182,8 +184,9 @@ class LSUVPass(Observer):
         """Scales the kernel and shifts the bias."""
         if np.any(correction.factors != 1):
             factors = described.on_kernel(correction.factors)
-            kernel = _scaled(stored(described.kernel), factors)
-            self.changes.assign(described.kernel, kernel)
+            self.changes.remember(described.kernel)
+            kernel = scaled(stored(described.kernel), factors, np.zeros(()))
+            described.kernel.assign(kernel)
         if described.bias is not None and np.any(correction.shift != 0):
             bias = _values(described.bias) + described.on_bias(correction.shift)
             self.changes.assign(described.bias, bias)
@@ -338,13 +341,3 @@ def _valid(tensor: Any, mask: Any, kept: set[int]) -> Any:
     shown = ops.convert_to_numpy(tensor)[ops.convert_to_numpy(mask)]
     return shown.reshape((1,) * (depth - 1) + shown.shape) if len(shown) else tensor
 
-
-def _scaled(tensor: Any, factors: np.ndarray, offset: Any = 0.0) -> Any:
-    """`factors * tensor + offset`, computed in float32 or better."""
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
-    wide = "float64" if dtype == "float64" else "float32"
-    if np.any(factors != 1):
-        tensor = ops.multiply(ops.cast(tensor, wide), np.asarray(factors, wide))
-    if np.any(offset != 0):
-        tensor = ops.add(ops.cast(tensor, wide), np.asarray(offset, wide))
-    return ops.cast(tensor, dtype)
