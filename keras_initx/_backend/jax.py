@@ -141,14 +141,14 @@ def before_training(
             for variables, values in zip(groups, state, strict=True):
                 for variable, value in zip(variables, values, strict=True):
                     variable.assign(value)
+            model.train_function = train_function
             waiting = collections.deque(itertools.islice(iterator, count))
             if waiting:
                 use(list(waiting))
             state = tuple([variable.value for variable in group] for group in groups)
         seen = (waiting.popleft() for _ in range(len(waiting)))
         results = train_function(state, itertools.chain(seen, iterator))
-        if not waiting:
-            model.train_function = train_function
+        model.train_function = function if waiting else train_function
         return results
 
     return function

@@ -110,6 +110,7 @@ def before_training(
 
     def function(iterator: Any) -> Any:
         nonlocal waiting
+        model.train_function = train_function
         if waiting is None:
             # A call of the train function takes so many, unless the data end.
             whole_calls = -(-count // steps) * steps
@@ -118,8 +119,8 @@ def before_training(
                 first = itertools.islice(waiting, count)
                 use([_whole_batch(strategy, batch) for batch in first])
         seen = [waiting.popleft() for _ in range(min(steps, len(waiting)))]
-        if not waiting:
-            model.train_function = train_function
+        if waiting:
+            model.train_function = function
         if seen:
             iterator = _iterator(strategy, seen, iterator.element_spec)
         return train_function(iterator)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import torch
 
+from keras_initx import _validate
 from keras_initx._arrays import scaled_copy
 
 
@@ -91,11 +92,18 @@ def before_training(
 
     Training then gets the same batch. PyTorch's trainer shows one at a time.
     """
+    if count > 1:
+        raise _validate.error(
+            "LSUV",
+            "`data` where `batches` is above 1 on the PyTorch backend",
+            f"batches={count}, data=None",
+            "Pass `data`, or use one batch.",
+        )
     train_function = model.train_function
 
     def function(data: list[Any]) -> Any:
-        use(data)
         model.train_function = train_function
+        use(data)
         return train_function(data)
 
     return function
