@@ -4,9 +4,12 @@ Importing the package registers its classes with Keras, under `"keras_initx>Name
 under their short ids, so that `Dense(64, kernel_initializer="orthogonal_delta")` works.
 """
 
+from keras_initx import callbacks as callbacks
 from keras_initx import config as config
 from keras_initx import initializers as initializers
 from keras_initx import layers as layers
+from keras_initx import schemes as schemes
+from keras_initx.callbacks import LSUV as LSUV
 from keras_initx.config import disable_portable_seeds as disable_portable_seeds
 from keras_initx.config import enable_portable_seeds as enable_portable_seeds
 from keras_initx.config import is_portable_seeds_enabled as is_portable_seeds_enabled
@@ -18,5 +21,6 @@ from keras_initx.initializers import OrthogonalDelta as OrthogonalDelta
 from keras_initx.initializers import RandomWalk as RandomWalk
 from keras_initx.initializers import Sparse as Sparse
 from keras_initx.layers import CReLU as CReLU
+from keras_initx.schemes import lsuv as lsuv
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""One decorator that makes a class known to Keras."""
+"""The decorators that make a class known: to Keras, or to readers only."""
 
 from collections.abc import Callable
 
@@ -23,6 +23,16 @@ def register(namespace: str, *ids: str) -> Callable[[type], type]:
         keras.saving.register_keras_serializable("keras_initx")(cls)
         for short_id in ids:
             keras.saving.get_custom_objects()[short_id] = cls
+        return cls
+
+    return decorate
+
+
+def public(namespace: str) -> Callable[[type], type]:
+    """Gives a class that no file names (a callback) its public module."""
+
+    def decorate(cls: type) -> type:
+        cls.__module__ = f"keras_initx.{namespace}"
         return cls
 
     return decorate

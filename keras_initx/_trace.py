@@ -146,10 +146,11 @@ class _Watch:
         for each in sublayers(layer):
             if id(each) not in self._watched:
                 self._watched[id(each)] = each
-                function = _call_of(each)
-                call = functools.partial(self._run, each, function)
-                call = functools.wraps(function)(call)
-                self.patches.enter_context(_attribute(each, "call", call))
+                name = "call" if each.quantization_mode is None else "quantized_call"
+                function = _call_of(each, name)
+                run = functools.partial(self._run, each, function)
+                call = functools.wraps(function)(run)
+                self.patches.enter_context(_attribute(each, name, call))
                 self.patches.enter_context(
                     _attribute(each, "rematerialized_call", _as_it_is)
                 )
@@ -227,11 +228,11 @@ class _Watch:
             raise
 
 
-def _call_of(layer: keras.layers.Layer) -> Callable[..., Any]:
+def _call_of(layer: keras.layers.Layer, name: str) -> Callable[..., Any]:
     """How a layer runs: as always, but for a loop over time that need not be one."""
     if type(layer) is keras.layers.TimeDistributed:
         return functools.partial(_time_distributed, layer)
-    return layer.call
+    return getattr(layer, name)
 
 
 def _time_distributed(

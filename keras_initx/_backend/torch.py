@@ -73,16 +73,9 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return tensor
 
 
-@contextlib.contextmanager
-def undisturbed(layer: keras.layers.Layer) -> Iterator[None]:
+def undisturbed(layer: keras.layers.Layer) -> Any:
     """A context in which layers run without gradients, and keep their modes."""
-    modes = [(module, module.training) for module in layer.modules()]
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    return _undisturbed(layer)
 
 
 def before_training(
@@ -107,3 +100,14 @@ def before_training(
         return train_function(data)
 
     return function
+
+
+@contextlib.contextmanager
+def _undisturbed(layer: keras.layers.Layer) -> Iterator[None]:
+    modes = [(module, module.training) for module in layer.modules()]
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

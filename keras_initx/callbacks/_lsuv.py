@@ -7,12 +7,57 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._backend import before_training
+from keras_initx._registry import public
 from keras_initx.schemes import lsuv
 from keras_initx.schemes._batches import join
 
 
+@public("callbacks")
 class LSUV(keras.callbacks.Callback):
-    """TODO."""
+    """Initializes the model by the first batch of `fit`, and then lets it train.
+
+    `keras_initx.schemes.lsuv` as a callback: each kernel is drawn orthonormal, and
+    scaled so that the pre-activation of its layer has the standard deviation
+    `target_std` on the first batch that training sees. Training loses nothing: it gets
+    this batch too, whatever `fit` was given, and runs as many steps as without the
+    callback.
+
+    It works once for each model, when its training begins. When a training is resumed
+    (`BackupAndRestore`, `initial_epoch`, a second `fit`) it says so and does nothing.
+    Under `tf.distribute` and `keras.distribution` it sees the batch of all replicas.
+
+    Examples:
+    >>> model = keras.Sequential([keras.layers.Dense(8, activation="relu")] * 2)
+    >>> model.compile("sgd", "mse")
+    >>> x, y = keras.random.normal((2, 64, 8), seed=0)
+    >>> callback = keras_initx.callbacks.LSUV()
+    >>> history = model.fit(x, y, callbacks=[callback], verbose=0)
+    >>> [row.calls for row in callback.report]
+    [2]
+
+    Args:
+        data: What `lsuv` takes as `x`, or None. Defaults to `None`: the first batch of
+            `fit`.
+        target_std: float. As in `lsuv`. Defaults to `1.0`.
+        initializer: As in `lsuv`. Defaults to `"haar_orthogonal"`.
+        tolerance: float. As in `lsuv`. Defaults to `0.01`.
+        per_channel: bool. As in `lsuv`. Defaults to `False`.
+        center: bool. As in `lsuv`. Defaults to `False`.
+        layers: As in `lsuv`. Defaults to `None`: all.
+        batches: int. The number of batches that are taken together; training gets all
+            of them. On the PyTorch backend more than one need `data`. Defaults to `1`.
+        strict: bool. As in `lsuv`. Defaults to `False`.
+        verbose: `"auto"`, 0 or 1. 0 is silent, also where there is nothing to do.
+            Defaults to `"auto"`: a progress bar for a model of more than 50 layers.
+
+    Raises:
+        ValueError: As in `lsuv`. The model is what it was, and `fit` can be called
+            again.
+
+    Reference:
+        - [Mishkin & Matas, 2016, All you need is a good
+          init](https://arxiv.org/abs/1511.06422)
+    """
 
     def __init__(
         self,

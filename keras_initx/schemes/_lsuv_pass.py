@@ -12,7 +12,7 @@ from keras_initx._backend import saved, scaled, stored
 from keras_initx._changes import Changes
 from keras_initx._linear import Linear, linear
 from keras_initx._moments import moments
-from keras_initx._trace import OPAQUE, LayerCall, Observer, sublayers
+from keras_initx._trace import LayerCall, Observer, sublayers
 from keras_initx.schemes._draws import Draws
 from keras_initx.schemes._lsuv_report import LayerRow
 from keras_initx.schemes._selection import Selection
@@ -340,4 +340,3 @@ def _valid(tensor: Any, mask: Any, kept: set[int]) -> Any:
         return tensor
     shown = ops.convert_to_numpy(tensor)[ops.convert_to_numpy(mask)]
     return shown.reshape((1,) * (depth - 1) + shown.shape) if len(shown) else tensor
-

@@ -1,6 +1,5 @@
 """Which layers a scheme may touch."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
