@@ -10,20 +10,17 @@ user waits for is the first call; imports are not counted.
 
 import argparse
 import functools
-import importlib.metadata
 import json
 import math
 import os
-import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+import common
+
 SQUARES = [(n, n) for n in (64, 128, 256, 512, 1024, 2048)]
 WARM = [*SQUARES, (4608, 512), (512, 4608), (768, 3072)]
 DELTA = [(3, 3, n, n) for n in (64, 256, 512)]
@@ -171,17 +168,7 @@ MEASUREMENTS = {
 
 def fresh(backend: str, measurement: str, *arguments: Any) -> Any:
     """One measurement in a fresh process."""
-    ran = subprocess.run(
-        [
-            *(sys.executable, __file__, "--backend", backend),
-            *("--measure", measurement, "--arguments", json.dumps(arguments)),
-        ],
-        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(ran.stdout.splitlines()[-1])
+    return common.fresh(__file__, backend, measurement, *arguments)
 
 
 def cold_cases(backend: str, quick: bool) -> list[tuple[str, Any, Any, int]]:
@@ -201,16 +188,9 @@ def cold_cases(backend: str, quick: bool) -> list[tuple[str, Any, Any, int]]:
 
 def measure(backend: str, quick: bool) -> dict[str, Any]:
     """All measurements of one backend, or a few to see that they run."""
-    packages = ["keras", "numpy", "jax", "tensorflow-cpu", "torch"]
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     results: dict[str, Any] = {
         "backend": backend,
-        "versions": versions,
+        "versions": common.versions(),
         "cores": os.cpu_count(),
         "warm": fresh(backend, "warm", backend, quick),
         "errors": fresh(backend, "errors", quick),
@@ -309,11 +289,9 @@ def plot(results: dict[str, Any], path: Path) -> None:
 def main() -> None:
     """Runs from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--backend", choices=["jax", "tensorflow", "torch"], required=True
-    )
+    parser.add_argument("--backend", choices=common.BACKENDS, required=True)
     parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=common.RESULTS)
     parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
     parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
     options = parser.parse_args()

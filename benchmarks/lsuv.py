@@ -1,0 +1,409 @@
+"""Measures LSUV against a plain forward pass and against the PyPI package `lsuv`.
+
+    python benchmarks/lsuv.py --backend torch
+
+prints tables of ratios and writes `results/lsuv-torch.json` beside this file. The peer
+runs on the PyTorch backend only, on the same network, weights and batch. Everything is
+measured in one run; what is called cold is the first call in a process of its own.
+`--applications` instead scales every network of `keras.applications`, and measures each
+pre-activation again in a second pass.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from common import BACKENDS, RESULTS, fresh, versions
+
+SIZE, BATCH = 64, 32
+DEPTHS = (10, 100, 1000)
+# NASNetMobile does not build on the PyTorch backend of Keras 3.15.
+UNBUILDABLE = {("torch", "NASNetMobile")}
+
+
+def batch_of(shape: tuple[int, ...]) -> Any:
+    """The same numbers in each process."""
+    import numpy as np
+
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def no_gradients() -> Any:
+    """A plain forward pass keeps nothing for gradients, as LSUV does."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.no_grad()
+    return contextlib.nullcontext()
+
+
+def plain(model: Any, x: Any) -> Any:
+    """One forward pass."""
+    with no_gradients():
+        output = model(x, training=False)
+    if hasattr(output, "block_until_ready"):
+        output.block_until_ready()
+    return output
+
+
+def timed(function: Any) -> float:
+    """The seconds of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def vgg19(size: int = SIZE) -> Any:
+    """The network of the first table."""
+    import keras
+
+    return keras.applications.VGG19(weights=None, input_shape=(size, size, 3))
+
+
+# In a process of its own: each function returns one JSON value.
+
+
+def measure_warm(quick: bool) -> dict[str, list[float]]:
+    """Plain passes and LSUV in turn, each from the same weights."""
+    import keras_initx
+
+    size, rounds = (32, 1) if quick else (SIZE, 12)
+    model, x = vgg19(size), batch_of((BATCH, size, size, 3))
+    weights = model.get_weights()
+    times: dict[str, list[float]] = {"plain": [], "lsuv": []}
+    for _ in range(rounds + 1):
+        model.set_weights(weights)
+        times["plain"].append(timed(lambda: plain(model, x)))
+        times["lsuv"].append(
+            timed(lambda: keras_initx.schemes.lsuv(model, x, initializer=None))
+        )
+    return {name: found[1:] for name, found in times.items()}
+
+
+def measure_cold(what: str, quick: bool) -> dict[str, float]:
+    """The first call, and how far the memory grows in it."""
+    import resource
+
+    import keras_initx
+
+    size = 32 if quick else SIZE
+    model, x = vgg19(size), batch_of((BATCH, size, size, 3))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if what == "plain":
+        seconds = timed(lambda: plain(model, x))
+    else:
+        seconds = timed(
+            lambda: keras_initx.schemes.lsuv(model, x, initializer=None, tolerance=1e-6)
+        )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    kernels = sum(
+        4 * math.prod(w.shape) for w in model.weights if w.path.endswith("kernel")
+    )
+    return {"seconds": seconds, "bytes": peak * 1024, "kernels": kernels}
+
+
+def perceptron(depth: int, width: int = 64) -> Any:
+    """`depth` dense layers with tanh."""
+    import keras
+
+    sys.setrecursionlimit(20000)
+    layers = [keras.layers.Dense(width, activation="tanh") for _ in range(depth)]
+    return keras.Sequential([keras.Input((width,)), *layers])
+
+
+def measure_depth(depth: int) -> dict[str, float]:
+    """A warm call, by layer."""
+    import keras_initx
+
+    model, x = perceptron(depth), batch_of((64, 64))
+    weights = model.get_weights()
+    times = []
+    for _ in range(5):
+        model.set_weights(weights)
+        times.append(
+            timed(
+                lambda: keras_initx.schemes.lsuv(model, x, initializer=None, verbose=0)
+            )
+        )
+    return {"depth": depth, "seconds": statistics.median(times[1:])}
+
+
+def measure_peer_depth(depth: int) -> dict[str, float]:
+    """The peer on the same network."""
+    import lsuv
+    import torch
+
+    model = perceptron(depth)
+    network = torch.nn.Sequential()
+    for layer in model.layers:
+        network += [linear_of(layer), torch.nn.Tanh()]
+    x = torch.tensor(batch_of((64, 64)))
+    seconds = timed(
+        lambda: lsuv.lsuv_with_singlebatch(
+            network, x, do_orthonorm=False, verbose=False
+        )
+    )
+    return {"depth": depth, "seconds": seconds}
+
+
+def linear_of(layer: Any) -> Any:
+    """A dense layer as a module of PyTorch, with the same weights."""
+    import torch
+
+    module = torch.nn.Linear(*layer.kernel.shape)
+    with torch.no_grad():
+        module.weight.copy_(layer.kernel.value.T)
+        module.bias.copy_(layer.bias.value)
+    return module
+
+
+def vgg19_of(model: Any) -> Any:
+    """The Keras VGG19 as a module of PyTorch, with the same weights."""
+    import keras
+    import torch
+
+    network = torch.nn.Sequential()
+    shape = None
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            filters, inputs = layer.filters, layer.kernel.shape[-2]
+            module = torch.nn.Conv2d(inputs, filters, 3, padding=1)
+            with torch.no_grad():
+                module.weight.copy_(layer.kernel.value.permute(3, 2, 0, 1))
+                module.bias.copy_(layer.bias.value)
+            network += [module, torch.nn.ReLU()]
+        elif isinstance(layer, keras.layers.MaxPooling2D):
+            network.append(torch.nn.MaxPool2d(2))
+        elif isinstance(layer, keras.layers.Flatten):
+            shape = layer.input.shape[1:]
+            network.append(torch.nn.Flatten())
+        elif isinstance(layer, keras.layers.Dense):
+            module = linear_of(layer)
+            if shape is not None:
+                # Keras flattens with the channels last, PyTorch with them first.
+                with torch.no_grad():
+                    weight = module.weight.reshape(-1, *shape).permute(0, 3, 1, 2)
+                    module.weight.copy_(weight.flatten(1))
+                shape = None
+            network.append(module)
+            if layer.name != "predictions":
+                network.append(torch.nn.ReLU())
+    return network
+
+
+def measure_peer(quick: bool) -> dict[str, float]:
+    """The peer and ours on VGG19, and how far their kernels are apart."""
+    import lsuv
+    import numpy as np
+    import torch
+
+    import keras_initx
+
+    size = 32 if quick else SIZE
+    model, x = vgg19(size), batch_of((BATCH, size, size, 3))
+    network = vgg19_of(model)
+    images = torch.tensor(x).permute(0, 3, 1, 2)
+    peer = timed(
+        lambda: lsuv.lsuv_with_singlebatch(
+            network, images, do_orthonorm=False, verbose=False, std_tol=0.01
+        )
+    )
+    weights = model.get_weights()
+    keras_initx.schemes.lsuv(model, x, initializer=None)
+    differences = []
+    modules = [m for m in network if hasattr(m, "weight")]
+    layers = [layer for layer in model.layers if layer.weights]
+    for module, layer in zip(modules, layers, strict=True):
+        ours = layer.kernel.value.norm().item()
+        differences.append(abs(module.weight.norm().item() / ours - 1))
+    times = []
+    for _ in range(5):
+        model.set_weights(weights)
+        times.append(
+            timed(lambda: keras_initx.schemes.lsuv(model, x, initializer=None))
+        )
+    return {
+        "peer": peer,
+        "lsuv": statistics.median(times),
+        "difference": float(np.max(differences)),
+    }
+
+
+def application_names() -> list[str]:
+    """Every network of `keras.applications`."""
+    import inspect
+
+    import keras
+
+    return [
+        name
+        for name, function in vars(keras.applications).items()
+        if inspect.isfunction(function)
+        and "weights" in inspect.signature(function).parameters
+    ]
+
+
+def measure_application(name: str) -> dict[str, Any]:
+    """One network: how far its pre-activations are from the target, measured again."""
+    import keras
+    import numpy as np
+
+    import keras_initx
+    from keras_initx._trace import Observer, trace
+
+    class Measure(Observer):
+        def __init__(self) -> None:
+            self.stds: dict[str, float] = {}
+
+        def pre_activation(self, call: Any, tensor: Any) -> Any:
+            if call.number == 1 and call.layer.path in scaled:
+                values = keras.ops.convert_to_numpy(tensor).astype("float64")
+                self.stds[call.layer.path] = float(np.std(values))
+            return tensor
+
+    build = getattr(keras.applications, name)
+    for size in (32, 71, 75, 96, 128, 224):
+        with contextlib.suppress(ValueError):
+            model = build(weights=None, input_shape=(size, size, 3), classes=10)
+            break
+    x = batch_of((4, size, size, 3))
+    report = keras_initx.schemes.lsuv(model, x, verbose=0)
+    scaled = {row.path for row in report.scaled}
+    measure = Measure()
+    trace(model, x, measure)
+    skipped = sorted({row.note for row in report.skipped})
+    return {
+        "name": name,
+        "size": size,
+        "layers": len(report),
+        "scaled": len(scaled),
+        "error": max(abs(std - 1) for std in measure.stds.values()),
+        "measured": len(measure.stds),
+        "skipped": skipped,
+    }
+
+
+MEASUREMENTS = {
+    "warm": measure_warm,
+    "cold": measure_cold,
+    "depth": measure_depth,
+    "peer depth": measure_peer_depth,
+    "peer": measure_peer,
+    "names": application_names,
+    "application": measure_application,
+}
+
+
+# The run
+
+
+def measure(backend: str, quick: bool) -> dict[str, Any]:
+    """All measurements of one backend, or a few to see that they run."""
+
+    def run(measurement: str, *arguments: Any) -> Any:
+        return fresh(__file__, backend, measurement, *arguments)
+
+    repeats = 1 if quick else 3
+    depths = DEPTHS[:1] if quick else DEPTHS
+    results = {
+        "backend": backend,
+        "versions": versions(),
+        "cores": os.cpu_count(),
+        "warm": run("warm", quick),
+        "cold": {
+            what: [run("cold", what, quick) for _ in range(repeats)]
+            for what in ("plain", "lsuv")
+        },
+        "depth": [run("depth", depth) for depth in depths],
+    }
+    if backend == "torch" and not quick:
+        results["peer"] = run("peer", quick)
+        results["peer depth"] = [run("peer depth", depth) for depth in depths]
+    return results
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results in Markdown."""
+
+    def median(key: str, what: str, of: str) -> float:
+        return statistics.median(found[of] for found in results[key][what])
+
+    warm = {name: statistics.median(times) for name, times in results["warm"].items()}
+    cold = {what: median("cold", what, "seconds") for what in ("plain", "lsuv")}
+    lines = ["| VGG19 | plain pass, s | LSUV, s | passes |", "|---|---|---|---|"]
+    for label, found in (("warm", warm), ("cold", cold)):
+        ratio = found["lsuv"] / found["plain"]
+        lines.append(
+            f"| {label} | {found['plain']:.3f} | {found['lsuv']:.3f} | {ratio:.2f} |"
+        )
+    extra = median("cold", "lsuv", "bytes") - median("cold", "plain", "bytes")
+    kernels = median("cold", "lsuv", "kernels")
+    lines += ["", f"Memory beyond a plain pass / kernels: {extra / kernels:.2f}"]
+    if "peer" in results:
+        found = results["peer"]
+        lines += [
+            "",
+            f"PyPI lsuv: {found['peer']:.1f} s, ours {found['lsuv']:.2f} s, "
+            f"{found['peer'] / found['lsuv']:.0f} times faster; kernels differ by "
+            f"{found['difference']:.1e} at most",
+        ]
+    lines += ["", "| layers | ms a layer | peer, ms a layer |", "|---|---|---|"]
+    peers = results.get("peer depth", [None] * len(results["depth"]))
+    for ours, peer in zip(results["depth"], peers, strict=True):
+        times = [1e3 * run["seconds"] / run["depth"] for run in (ours, peer) if run]
+        shown = " | ".join(f"{time:.2f}" for time in times)
+        lines.append(f"| {ours['depth']} | {shown} |")
+    return "\n".join(lines)
+
+
+def measure_applications(backend: str) -> list[dict[str, Any]]:
+    """Every network, each in a process of its own."""
+    found = []
+    for name in fresh(__file__, backend, "names"):
+        if (backend, name) not in UNBUILDABLE:
+            row = fresh(__file__, backend, "application", name)
+            found.append(row)
+            print(
+                f"{row['name']:<20} {row['size']:>4} px  {row['scaled']:>4} of "
+                f"{row['layers']:>4} layers  error {row['error']:.1e}  "
+                f"{'; '.join(row['skipped'])}",
+                flush=True,
+            )
+    return found
+
+
+def main() -> None:
+    """Runs from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", choices=BACKENDS, required=True)
+    parser.add_argument("--quick", action="store_true", help="only see that it runs")
+    parser.add_argument("--applications", action="store_true", help="every network")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
+    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(MEASUREMENTS[options.measure](*options.arguments)))
+        return
+    options.output.mkdir(parents=True, exist_ok=True)
+    if options.applications:
+        results: Any = measure_applications(options.backend)
+        name = f"lsuv-applications-{options.backend}.json"
+    else:
+        results = measure(options.backend, options.quick)
+        name = f"lsuv-{options.backend}.json"
+        print(table(results))
+    (options.output / name).write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
