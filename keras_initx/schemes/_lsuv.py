@@ -112,6 +112,13 @@ def lsuv(
         - [Mishkin & Matas, 2016, All you need is a good
           init](https://arxiv.org/abs/1511.06422)
     """
+    if not isinstance(model, keras.layers.Layer):
+        raise _validate.error(
+            "lsuv",
+            "a Keras model or layer",
+            f"model={model!r}",
+            "Pass the model itself.",
+        )
     scheme = LSUVPass(
         changes=Changes(),
         draws=None if initializer is None else Draws(initializer),

@@ -1,6 +1,7 @@
 """What LSUV does while the model runs: measure, scale the kernel, hand on."""
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -20,8 +21,8 @@ from keras_initx.schemes._unit_variance import Correction, correct
 
 # How often the kernel of a layer that is not Keras's own is scaled at most.
 _ATTEMPTS = 10
-# A smaller relative change of the standard deviation is none.
-_NO_CHANGE = 1e-3
+# An output that grows with a smaller power of the kernel does not follow it.
+_LEAST_POWER = 0.05
 
 _NEVER_RAN = "never ran"
 _COMPILED = "runs within a compiled function, where it cannot be measured"
@@ -31,16 +32,30 @@ _LEFT_ALONE = {
 }
 
 
-@dataclasses.dataclass
 class _Trial:
     """A layer that is not Keras's own: its kernel is scaled until the output fits."""
 
-    first: Correction
-    originals: list[tuple[keras.Variable, Any]]
-    factor: float = 1.0
-    attempts: int = 0
-    last_std: float = float("nan")
-    is_given_up: bool = False
+    def __init__(self, first: Correction, described: Linear) -> None:
+        self.first = first
+        variables = [v for v in (described.kernel, described.bias) if v is not None]
+        self.originals = [(variable, saved(variable)) for variable in variables]
+        self.factor = 1.0
+        self.power = 1.0
+        self.attempts = 0
+        self.is_given_up = False
+        self._last = (first.std_before, 1.0)
+
+    def note(self, correction: Correction) -> None:
+        """Remembers what is tried now."""
+        self.factor *= correction.factor
+        self.attempts += 1
+        self._last = (correction.std_before, correction.factor)
+
+    def learn(self, correction: Correction) -> None:
+        """Estimates the power of the kernel with which the output has grown."""
+        std, factor = self._last
+        if abs(math.log(factor)) > _LEAST_POWER and std > 0 < correction.std_before:
+            self.power = math.log(correction.std_before / std) / math.log(factor)
 
 
 @dataclasses.dataclass
@@ -194,29 +209,29 @@ class LSUVPass(Observer):
     def _try(self, call: LayerCall, described: Linear, correction: Correction) -> None:
         """Scales the kernel of a layer of which nothing is certain, and tries it.
 
-        Its output may depend on the kernel in any way, so that it is measured again.
+        Its output may grow with any power of the kernel. The power is estimated from
+        the last trial, and taken as 1 at first.
         """
         trial = self._trials.get(id(call.layer))
         if trial is None:
-            variables = [v for v in (described.kernel, described.bias) if v is not None]
-            trial = _Trial(correction, [(v, saved(v)) for v in variables])
-            self._trials[id(call.layer)] = trial
+            trial = self._trials[id(call.layer)] = _Trial(correction, described)
+        elif not correction.changes_nothing:
+            trial.learn(correction)
         if trial.is_given_up:
             note = "its standard deviation does not follow the scale of its kernel"
             self._finish(call, trial.first, note=note)
         elif correction.changes_nothing:
             self._finish(call, correction, trial)
         else:
-            change = abs(correction.std_before / trial.last_std - 1)
-            trial.is_given_up = trial.attempts == _ATTEMPTS or change < _NO_CHANGE
-            if trial.is_given_up:
+            if abs(trial.power) < _LEAST_POWER or trial.attempts == _ATTEMPTS:
+                trial.is_given_up = True
                 for variable, value in trial.originals:
                     self.changes.assign(variable, value)
             else:
+                factors = correction.factors ** (1 / trial.power)
+                correction = dataclasses.replace(correction, factors=factors)
                 self._apply(described, correction)
-                trial.factor *= correction.factor
-                trial.attempts += 1
-                trial.last_std = correction.std_before
+                trial.note(correction)
             call.repeat()
 
     def _finish(
