@@ -1,11 +1,21 @@
 """What LSUV did to each layer."""
 
 import dataclasses
-import html
 from collections.abc import Iterator
 from typing import Any
 
-_COLUMNS = ("layer", "type", "calls", "std before", "std after", "mean", "factor")
+from keras_initx._table import as_html, as_text, number
+
+_COLUMNS = (
+    "layer",
+    "type",
+    "calls",
+    "std before",
+    "std after",
+    "mean",
+    "factor",
+    "note",
+)
 
 
 @dataclasses.dataclass
@@ -114,33 +124,12 @@ class LSUVReport:
         return ax
 
     def __str__(self) -> str:
-        table = [_COLUMNS, *map(_cells, self.rows)]
-        widths = [max(len(line[i]) for line in table) for i in range(len(_COLUMNS))]
-        notes = ["note", *(row.note for row in self.rows)]
-        lines = []
-        for line, note in zip(table, notes, strict=True):
-            cells = [
-                cell.ljust(width) if i < 2 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ]
-            lines.append("  ".join([*cells, note]).rstrip())
-        lines.insert(1, "-" * (sum(widths) + 2 * len(widths) + 4))
-        return "\n".join([*lines, self._summary()])
+        return as_text(_COLUMNS, list(map(_cells, self.rows)), self._summary())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        def line(cells: tuple[str, ...], tag: str) -> str:
-            return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-
-        head = line((*_COLUMNS, "note"), "th")
-        body = "".join(
-            f"<tr>{line((*_cells(row), row.note), 'td')}</tr>" for row in self.rows
-        )
-        return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"<p>{html.escape(self._summary())}</p>"
-        )
+        return as_html(_COLUMNS, list(map(_cells, self.rows)), self._summary())
 
     def _summary(self) -> str:
         return (
@@ -151,5 +140,4 @@ class LSUVReport:
 
 def _cells(row: LayerRow) -> tuple[str, ...]:
     numbers = (row.std_before, row.std_after, row.mean, row.factor)
-    shown = ("-" if number is None else f"{number:.4g}" for number in numbers)
-    return (row.path, row.type, str(row.calls), *shown)
+    return (row.path, row.type, str(row.calls), *map(number, numbers), row.note)

@@ -1,0 +1,47 @@
+"""A table of strings, for a terminal and for a notebook."""
+
+import html
+from collections.abc import Sequence
+
+
+def number(value: float | None) -> str:
+    """A number with four digits; a dash where there is none."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def as_text(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    summary: str,
+    names: int = 2,
+) -> str:
+    """Aligned columns, with a line below their heads and the summary below the table.
+
+    The first `names` columns and the last one start at the left; the others are
+    numbers, which end at the right.
+    """
+    last = len(head) - 1
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = []
+    for line in (head, *rows):
+        cells = [
+            cell.ljust(width) if place < names or place == last else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "-" * (sum(widths) + 2 * last))
+    return "\n".join([*lines, summary])
+
+
+def as_html(head: Sequence[str], rows: Sequence[Sequence[str]], summary: str) -> str:
+    """The same in HTML, with one paragraph for each line of the summary."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        marked = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+        return f"<tr>{marked}</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    words = "".join(f"<p>{html.escape(text)}</p>" for text in summary.splitlines())
+    return (
+        f"<table><thead>{line(head, 'th')}</thead><tbody>{body}</tbody></table>{words}"
+    )
