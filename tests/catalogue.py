@@ -19,6 +19,9 @@ from keras_initx import initializers
 
 BACKEND = keras.backend.backend()
 
+# The float dtypes besides float32. JAX has no float64 unless it is told so.
+OTHER_DTYPES = ("float16", "bfloat16", *(() if BACKEND == "jax" else ("float64",)))
+
 # (*kernel_size, in_channels, out_channels): wide, tall, and with a receptive field.
 SHAPES = ((4, 6), (6, 4), (3, 4, 6), (2, 3, 4, 6), (1, 2, 3, 4, 6))
 SHORT_SHAPE = (4, 6)

@@ -7,7 +7,7 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
-from catalogue import BACKEND, matrix, refuses, to_numpy
+from catalogue import OTHER_DTYPES, matrix, refuses, to_numpy
 from hypothesis import strategies
 from keras import layers, ops
 
@@ -605,10 +605,7 @@ def test_mixed_precision(policy):
     np.testing.assert_allclose(kernel / before, report[0].factor, rtol=1e-6)
 
 
-# JAX has no float64 unless it is told so.
-@pytest.mark.parametrize(
-    "dtype", ["float16", "bfloat16", *(["float64"] if BACKEND != "jax" else [])]
-)
+@pytest.mark.parametrize("dtype", OTHER_DTYPES)
 def test_kernels_of_other_dtypes(dtype):
     model = perceptron(3, 32, dtype=dtype)
     x = batch(256, 32)

@@ -5,7 +5,7 @@ import math
 import hypothesis
 import numpy as np
 import pytest
-from catalogue import to_numpy
+from catalogue import OTHER_DTYPES, to_numpy
 from hypothesis import strategies
 from keras import ops
 
@@ -62,7 +62,7 @@ def test_of_many_pieces(shape, kept):
     assert_moments(ops.convert_to_tensor(array), kept)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("dtype", OTHER_DTYPES)
 def test_of_other_dtypes(dtype):
     array = np.random.default_rng(0).normal(0, 2, (50, 4))
     assert_moments(ops.convert_to_tensor(array, dtype=dtype), (1,))

@@ -1,7 +1,6 @@
 """What LSUV does while the model runs: measure, scale the kernel, hand on."""
 
 import dataclasses
-import math
 from typing import Any
 
 import keras
@@ -9,20 +8,17 @@ import numpy as np
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._backend import saved, scaled, stored
+from keras_initx._backend import scaled, stored
 from keras_initx._changes import Changes
 from keras_initx._linear import Linear, linear
 from keras_initx._moments import moments
 from keras_initx._trace import LayerCall, Observer, sublayers
 from keras_initx.schemes._draws import Draws
 from keras_initx.schemes._lsuv_report import LayerRow
+from keras_initx.schemes._not_finite import is_float_tensor, not_finite
 from keras_initx.schemes._selection import Selection
+from keras_initx.schemes._trial import Trial
 from keras_initx.schemes._unit_variance import Correction, correct
-
-# How often the kernel of a layer that is not Keras's own is scaled at most.
-_ATTEMPTS = 10
-# An output that grows with a smaller power of the kernel does not follow it.
-_LEAST_POWER = 0.05
 
 _NEVER_RAN = "never ran"
 _COMPILED = "runs within a compiled function, where it cannot be measured"
@@ -30,32 +26,6 @@ _LEFT_ALONE = {
     keras.layers.Embedding: "an embedding: no sum over inputs",
     keras.layers.RNN: "recurrent: its kernels act in a loop over time",
 }
-
-
-class _Trial:
-    """A layer that is not Keras's own: its kernel is scaled until the output fits."""
-
-    def __init__(self, first: Correction, described: Linear) -> None:
-        self.first = first
-        variables = [v for v in (described.kernel, described.bias) if v is not None]
-        self.originals = [(variable, saved(variable)) for variable in variables]
-        self.factor = 1.0
-        self.power = 1.0
-        self.attempts = 0
-        self.is_given_up = False
-        self._last = (first.std_before, 1.0)
-
-    def note(self, correction: Correction) -> None:
-        """Remembers what is tried now."""
-        self.factor *= correction.factor
-        self.attempts += 1
-        self._last = (correction.std_before, correction.factor)
-
-    def learn(self, correction: Correction) -> None:
-        """Estimates the power of the kernel with which the output has grown."""
-        std, factor = self._last
-        if abs(math.log(factor)) > _LEAST_POWER and std > 0 < correction.std_before:
-            self.power = math.log(correction.std_before / std) / math.log(factor)
 
 
 @dataclasses.dataclass
@@ -79,7 +49,7 @@ class LSUVPass(Observer):
         self.rows: dict[int, LayerRow] = {}
         self.warnings: list[str] = []
         self._waiting: dict[int, Linear] = {}
-        self._trials: dict[int, _Trial] = {}
+        self._trials: dict[int, Trial] = {}
         self._owners: dict[int, str] = {}
         self._normalized: set[int] = set()
         self._compiled: set[int] = set()
@@ -102,7 +72,7 @@ class LSUVPass(Observer):
         described = self._waiting.get(id(call.layer))
         if described is None:
             return tensor
-        if not _is_float_tensor(tensor):
+        if not is_float_tensor(tensor):
             self._finish(call, note="its output is not one tensor of floats")
             return tensor
         bias = _bias(described, len(tensor.shape))
@@ -184,7 +154,7 @@ class LSUVPass(Observer):
         kept = {*units, *(axis for axis, size in enumerate(bias.shape) if size > 1)}
         mean, variance = moments(_valid(tensor, call.mask, kept), tuple(sorted(kept)))
         if not np.isfinite(mean + variance).all():
-            raise self._not_finite(call, tensor)
+            raise not_finite(call, self._batch, tensor)
         return correct(
             mean,
             variance,
@@ -207,38 +177,27 @@ class LSUVPass(Observer):
             self.changes.assign(described.bias, bias)
 
     def _try(self, call: LayerCall, described: Linear, correction: Correction) -> None:
-        """Scales the kernel of a layer of which nothing is certain, and tries it.
-
-        Its output may grow with any power of the kernel. The power is estimated from
-        the last trial, and taken as 1 at first.
-        """
-        trial = self._trials.get(id(call.layer))
-        if trial is None:
-            trial = self._trials[id(call.layer)] = _Trial(correction, described)
-        elif not correction.changes_nothing:
-            trial.learn(correction)
+        """One trial of a layer of which nothing is certain, or its end."""
+        trial = self._trials.setdefault(id(call.layer), Trial(correction, described))
         if trial.is_given_up:
             note = "its standard deviation does not follow the scale of its kernel"
             self._finish(call, trial.first, note=note)
         elif correction.changes_nothing:
             self._finish(call, correction, trial)
         else:
-            if abs(trial.power) < _LEAST_POWER or trial.attempts == _ATTEMPTS:
-                trial.is_given_up = True
+            tried = trial.next(correction)
+            if tried is None:
                 for variable, value in trial.originals:
                     self.changes.assign(variable, value)
             else:
-                factors = correction.factors ** (1 / trial.power)
-                correction = dataclasses.replace(correction, factors=factors)
-                self._apply(described, correction)
-                trial.note(correction)
+                self._apply(described, tried)
             call.repeat()
 
     def _finish(
         self,
         call: LayerCall,
         correction: Correction | None = None,
-        trial: _Trial | None = None,
+        trial: Trial | None = None,
         note: str = "",
     ) -> None:
         """Fills the row of a layer, which is done."""
@@ -286,38 +245,6 @@ class LSUVPass(Observer):
             return "no bias to center"
         return ""
 
-    def _not_finite(self, call: LayerCall, tensor: Any) -> ValueError:
-        """The error that says where NaN or infinity comes from."""
-        layer = f"layer {call.layer.path!r} (`{type(call.layer).__name__}`)"
-        dtype = keras.backend.standardize_dtype(tensor.dtype)
-        if self._batch is not None and not _are_finite(self._batch):
-            return _validate.error(
-                "lsuv",
-                "a batch of finite numbers",
-                f"NaN or infinity in the batch, which {layer} is the first to meet",
-                "Clean or scale the data.",
-            )
-        if not _are_finite(call):
-            return _validate.error(
-                "lsuv",
-                "finite numbers in front of each layer",
-                f"NaN or infinity in the inputs of {layer}",
-                "Look at the layers before it that have no kernel.",
-            )
-        if dtype == "float16":
-            return _validate.error(
-                "lsuv",
-                "pre-activations below 65504, the largest float16",
-                f"an overflow in {layer}",
-                "Scale the data, or use 'mixed_bfloat16'.",
-            )
-        return _validate.error(
-            "lsuv",
-            "finite pre-activations",
-            f"NaN or infinity out of {layer}, whose inputs are finite",
-            "Look at its weights.",
-        )
-
 
 def _bias(described: Linear, rank: int) -> np.ndarray:
     """The bias, to be added to a pre-activation of this rank; zero where unknown."""
@@ -329,20 +256,6 @@ def _bias(described: Linear, rank: int) -> np.ndarray:
 def _values(variable: keras.Variable) -> np.ndarray:
     """A small variable, in float64."""
     return ops.convert_to_numpy(stored(variable)).astype("float64")
-
-
-def _is_float_tensor(value: Any) -> bool:
-    if not ops.is_tensor(value) or 0 in value.shape:
-        return False
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype))
-
-
-def _are_finite(call: LayerCall) -> bool:
-    """Whether all that a layer was called with is finite."""
-    leaves = keras.tree.flatten((call.args, call.kwargs))
-    return all(
-        bool(ops.all(ops.isfinite(leaf))) for leaf in leaves if _is_float_tensor(leaf)
-    )
 
 
 def _valid(tensor: Any, mask: Any, kept: set[int]) -> Any:
