@@ -26,9 +26,10 @@ class LayerRow:
         path: str. The layer's path in the model.
         type: str. The name of its class.
         calls: int. How often the layer ran in the pass.
-        std_before: float or None. The standard deviation of its pre-activation, with
-            the new kernel where one was drawn. With `per_channel` the root of the mean
-            variance of a channel.
+        std_before: float or None. The standard deviation of its pre-activation before
+            its own correction: with the new kernel where one was drawn, and with what
+            the corrected layers before it hand on. With `per_channel` the root of the
+            mean variance of a channel.
         std_after: float or None. The same, after the correction.
         mean: float or None. The mean of the pre-activation after the correction.
         factor: float or None. What the kernel was multiplied by. With `per_channel` the
@@ -117,7 +118,8 @@ class LSUVReport:
         ax.plot(depth, [row.std_before for row in shown], "o--", label="before")
         ax.plot(depth, [row.std_after for row in shown], "s-", label="after")
         ax.axhline(self.target_std, color="gray", linewidth=1, label="target")
-        ax.set_yscale("symlog", linthresh=1e-8)
+        # A dead layer, at 0, lies below the picture.
+        ax.set_yscale("log", nonpositive="clip")
         ax.set_xlabel("layer, in order of execution")
         ax.set_ylabel("standard deviation of the pre-activation")
         ax.legend()
