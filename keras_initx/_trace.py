@@ -294,7 +294,7 @@ def _unchanged(model: keras.layers.Layer) -> Iterator[None]:
     frozen = {id(v) for layer in layers if not layer.trainable for v in layer.weights}
     state = [
         (variable, saved(variable))
-        for variable in model.variables
+        for variable in (*model.variables, *_recurrent_states(layers))
         if not variable.trainable and (variable.ndim < 2 or id(variable) not in frozen)
     ]
     try:
@@ -307,3 +307,9 @@ def _unchanged(model: keras.layers.Layer) -> Iterator[None]:
         for variable, before in state:
             if not np.array_equal(view(stored(variable)), np.asarray(before)):
                 variable.assign(before)
+
+
+def _recurrent_states(layers: list[keras.layers.Layer]) -> list[keras.Variable]:
+    """The states of stateful recurrent layers, which are no variables of a model."""
+    states = keras.tree.flatten([getattr(layer, "states", None) for layer in layers])
+    return [state for state in states if isinstance(state, keras.Variable)]

@@ -326,7 +326,10 @@ def picture(model):
             "activation": getattr(layer, "activation", None),
             "call": layer.call.__func__,
             "losses": [float(to_numpy(loss)) for loss in layer._losses],
-            "variables": [to_numpy(v).tolist() for v in layer.variables],
+            "variables": [
+                to_numpy(variable).tolist()
+                for variable in (*layer.variables, *(getattr(layer, "states", 0) or ()))
+            ],
             "modes": [m.training for m in layer.modules()]
             if BACKEND == "torch"
             else [],
@@ -352,12 +355,12 @@ class Restless(layers.Layer):
 
 
 def restless_model():
-    inputs = keras.Input((4,))
+    inputs = keras.Input(batch_shape=(3, 4))
     hidden = dense("a", 4, activity_regularizer="l2")(inputs)
     hidden = layers.BatchNormalization()(Restless()(hidden))
     hidden = layers.Dropout(0.5)(layers.Reshape((2, 2))(hidden))
     hidden = layers.MultiHeadAttention(2, 3, dropout=0.5)(hidden, hidden)
-    return keras.Model(inputs, layers.LSTM(2)(hidden))
+    return keras.Model(inputs, layers.LSTM(2, stateful=True)(hidden))
 
 
 class StopAt(Observer):
