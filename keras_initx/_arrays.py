@@ -7,6 +7,7 @@ in both, so that one piece of code serves for both; the others stand here. Some 
 NumPy array in place, and say so: use what they return.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -17,6 +18,8 @@ from keras import ops
 _ROWS = 256
 # NumPy does not know that a matrix is triangular. Above this size halves are faster.
 _LEAF = 32
+# Within these, float32 holds a sum of squares.
+_SMALL, _LARGE = 1e-30, 1e30
 
 
 def namespace(array: Any) -> Any:
@@ -48,6 +51,17 @@ def scaled_copy(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     if np.any(offset != 0):
         result = ops.add(result, offset.astype(wide))
     return ops.cast(result, dtype)
+
+
+def norm(array: np.ndarray) -> float:
+    """The Euclidean norm, also where the squares would overflow or vanish."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = np.ravel(array).astype("float32", copy=False)
+        square = float(numbers @ numbers)
+        if not _SMALL < square < _LARGE:
+            numbers = np.ravel(array).astype("float64")
+            square = float(numbers @ numbers)
+    return math.sqrt(square)
 
 
 def add_to_diagonal(matrix: Any, values: Any) -> Any:

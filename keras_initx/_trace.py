@@ -81,17 +81,29 @@ class Observer:
         """Instead of all of these, where a layer runs within a compiled function."""
 
 
-def trace(model: keras.layers.Layer, inputs: Any, observer: Observer) -> Any:
-    """Calls the model on `inputs`, in inference mode, and tells the observer.
+def trace(
+    model: keras.layers.Layer,
+    inputs: Any,
+    observer: Observer,
+    *,
+    training: bool = False,
+    is_differentiated: bool = False,
+) -> Any:
+    """Calls the model on `inputs` and tells the observer.
 
-    The pass is eager and without gradients. Afterwards, also after an error, the model
-    is as before, but for what the observer itself changed: its flags, its losses, and
-    its state, such as moving statistics and the states of seeds.
+    The pass is eager. Afterwards, also after an error, the model is as before, but for
+    what the observer itself changed: its flags, its losses, and its state, such as
+    moving statistics and the states of seeds.
 
     Args:
         model: keras.layers.Layer. A model or any other layer.
         inputs: What the model is called with.
         observer: Observer.
+        training: bool. Whether the model is called as in training. Defaults to
+            `False`.
+        is_differentiated: bool. Whether the pass is a part of what `pullback`
+            differentiates: the tensors that the observer sees need not have values.
+            Defaults to `False`: the pass is without gradients.
 
     Returns:
         The output of the model.
@@ -99,11 +111,11 @@ def trace(model: keras.layers.Layer, inputs: Any, observer: Observer) -> Any:
     Raises:
         Exception: What the observer raises, or what a layer raises.
     """
-    watch = _Watch(observer)
-    with _unchanged(model), undisturbed(model), watch.patches:
+    watch = _Watch(observer, is_differentiated)
+    with _unchanged(model), undisturbed(model, is_differentiated), watch.patches:
         watch.add(model)
         try:
-            return model(inputs, training=False)
+            return model(inputs, training=training)
         except Exception:
             # Keras writes the arguments of each enclosing layer into what it passes on.
             if watch.error is not None:
@@ -129,8 +141,9 @@ def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 class _Watch:
     """The watched layers, and the calls that are going on."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, is_differentiated: bool) -> None:
         self.observer = observer
+        self._is_differentiated = is_differentiated
         self.patches = contextlib.ExitStack()
         self.error: Exception | None = None
         self._watched: dict[int, keras.layers.Layer] = {}
@@ -165,7 +178,7 @@ class _Watch:
         """A call of a watched layer."""
         leaves = keras.tree.flatten((args, kwargs))
         tensors = [leaf for leaf in leaves if ops.is_tensor(leaf)]
-        if not all(has_values(tensor) for tensor in tensors):
+        if not (self._is_differentiated or all(map(has_values, tensors))):
             self.observer.unseen(layer)
             return function(*args, **kwargs)
         self.add(layer)

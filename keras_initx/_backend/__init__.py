@@ -15,9 +15,11 @@ if _BACKEND == "jax":
     from keras_initx._backend.jax import has_values as has_values
     from keras_initx._backend.jax import next_state as next_state
     from keras_initx._backend.jax import on_host as on_host
+    from keras_initx._backend.jax import pullback as pullback
     from keras_initx._backend.jax import saved as saved
     from keras_initx._backend.jax import scaled as scaled
     from keras_initx._backend.jax import stored as stored
+    from keras_initx._backend.jax import tap as tap
     from keras_initx._backend.jax import to_tensor as to_tensor
     from keras_initx._backend.jax import undisturbed as undisturbed
     from keras_initx._backend.jax import view as view
@@ -27,9 +29,11 @@ elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import has_values as has_values
     from keras_initx._backend.tensorflow import next_state as next_state
     from keras_initx._backend.tensorflow import on_host as on_host
+    from keras_initx._backend.tensorflow import pullback as pullback
     from keras_initx._backend.tensorflow import saved as saved
     from keras_initx._backend.tensorflow import scaled as scaled
     from keras_initx._backend.tensorflow import stored as stored
+    from keras_initx._backend.tensorflow import tap as tap
     from keras_initx._backend.tensorflow import to_tensor as to_tensor
     from keras_initx._backend.tensorflow import undisturbed as undisturbed
     from keras_initx._backend.tensorflow import view as view
@@ -39,9 +43,11 @@ elif _BACKEND == "torch":
     from keras_initx._backend.torch import has_values as has_values
     from keras_initx._backend.torch import next_state as next_state
     from keras_initx._backend.torch import on_host as on_host
+    from keras_initx._backend.torch import pullback as pullback
     from keras_initx._backend.torch import saved as saved
     from keras_initx._backend.torch import scaled as scaled
     from keras_initx._backend.torch import stored as stored
+    from keras_initx._backend.torch import tap as tap
     from keras_initx._backend.torch import to_tensor as to_tensor
     from keras_initx._backend.torch import undisturbed as undisturbed
     from keras_initx._backend.torch import view as view

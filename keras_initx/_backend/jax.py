@@ -113,9 +113,44 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return jax.dlpack.from_dlpack(result)
 
 
-def undisturbed(layer: keras.layers.Layer) -> Any:
-    """A context in which layers run without gradients, and keep their modes."""
+def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
+    """A context in which layers run with or without gradients, and keep their modes."""
     return contextlib.nullcontext()
+
+
+def pullback(
+    function: Callable[..., Any], arguments: list[Any]
+) -> tuple[Any, Callable[[np.ndarray], list[Any]]]:
+    """The value of a function, and its vector-Jacobian product.
+
+    Args:
+        function: Takes tensors and returns one tensor. It runs once.
+        arguments: list of tensors and variables' values, all of floats.
+
+    Returns:
+        The value, and a function of a cotangent: the gradients of their scalar product,
+        one tensor for each argument.
+    """
+    value, product = jax.vjp(function, *arguments)
+    return value, lambda cotangent: list(product(jnp.asarray(cotangent, value.dtype)))
+
+
+@jax.custom_vjp
+def tap(tensor: Any, token: Any) -> Any:
+    """The tensor; the gradient of the scalar `token` is the norm of the tensor's."""
+    return tensor
+
+
+tap.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad)))
+
+
+@jax.jit
+def _norm(gradient: Any) -> Any:
+    """The Euclidean norm, also where the squares would overflow or vanish."""
+    gradient = gradient.astype("float32")
+    largest = jnp.max(jnp.abs(gradient), initial=0)
+    scale = jnp.where(jnp.isfinite(largest) & (largest > 0), largest, 1)
+    return scale * jnp.sqrt(jnp.sum((gradient / scale) ** 2))
 
 
 def before_training(

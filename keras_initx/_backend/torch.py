@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from keras_initx import _validate
-from keras_initx._arrays import scaled_copy
+from keras_initx._arrays import norm, scaled_copy
 
 
 def on_host(tensor: Any) -> Any:
@@ -73,9 +73,61 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return tensor
 
 
-def undisturbed(layer: keras.layers.Layer) -> Any:
-    """A context in which layers run without gradients, and keep their modes."""
-    return _undisturbed(layer)
+def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
+    """A context in which layers run with or without gradients, and keep their modes."""
+    return _undisturbed(layer, with_gradients)
+
+
+def pullback(
+    function: Callable[..., Any], arguments: list[Any]
+) -> tuple[Any, Callable[[np.ndarray], list[Any]]]:
+    """The value of a function, and its vector-Jacobian product.
+
+    Args:
+        function: Takes tensors and returns one tensor. It runs once.
+        arguments: list of tensors and variables' values, all of floats.
+
+    Returns:
+        The value, and a function of a cotangent: the gradients of their scalar product,
+        one tensor for each argument.
+    """
+    # The parameters themselves: a module of PyTorch within the model uses these.
+    tensors = [a if a.requires_grad else a.detach().requires_grad_() for a in arguments]
+    value = function(*tensors)
+
+    def product(cotangent: np.ndarray) -> list[Any]:
+        # Unlike `backward` this leaves the attribute `grad` alone.
+        gradients = torch.autograd.grad(
+            value,
+            tensors,
+            torch.as_tensor(cotangent).to(value),
+            retain_graph=True,
+            allow_unused=True,
+        )
+        return [
+            torch.zeros_like(tensor) if gradient is None else gradient
+            for tensor, gradient in zip(tensors, gradients, strict=True)
+        ]
+
+    return value.detach(), product
+
+
+def tap(tensor: Any, token: Any) -> Any:
+    """The tensor; the gradient of the scalar `token` is the norm of the tensor's."""
+    return _Tap.apply(tensor, token)
+
+
+class _Tap(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Any, token: Any) -> Any:
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        array = view(gradient)
+        if isinstance(array, np.ndarray):
+            return gradient, torch.tensor(norm(array))
+        return gradient, torch.linalg.vector_norm(gradient, dtype=torch.float32)
 
 
 def before_training(
@@ -103,10 +155,10 @@ def before_training(
 
 
 @contextlib.contextmanager
-def _undisturbed(layer: keras.layers.Layer) -> Iterator[None]:
+def _undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Iterator[None]:
     modes = [(module, module.training) for module in layer.modules()]
     try:
-        with torch.no_grad():
+        with torch.set_grad_enabled(with_gradients):
             yield
     finally:
         for module, mode in modes:

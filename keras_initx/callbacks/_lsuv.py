@@ -7,9 +7,9 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._backend import before_training
+from keras_initx._batches import join
 from keras_initx._registry import public
 from keras_initx.schemes import lsuv
-from keras_initx.schemes._batches import join
 
 
 @public("callbacks")

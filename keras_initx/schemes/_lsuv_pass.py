@@ -10,12 +10,13 @@ from keras import ops
 from keras_initx import _validate
 from keras_initx._backend import scaled, stored
 from keras_initx._changes import Changes
+from keras_initx._draws import Draws
 from keras_initx._linear import Linear, linear
 from keras_initx._moments import moments
+from keras_initx._tensors import is_float_tensor, shown
 from keras_initx._trace import LayerCall, Observer, sublayers
-from keras_initx.schemes._draws import Draws
 from keras_initx.schemes._lsuv_report import LayerRow
-from keras_initx.schemes._not_finite import is_float_tensor, not_finite
+from keras_initx.schemes._not_finite import not_finite
 from keras_initx.schemes._selection import Selection
 from keras_initx.schemes._trial import Trial
 from keras_initx.schemes._unit_variance import Correction, correct
@@ -152,7 +153,7 @@ class LSUVPass(Observer):
             units = ()
         # Where the bias differs, its covariance has to be known.
         kept = {*units, *(axis for axis, size in enumerate(bias.shape) if size > 1)}
-        mean, variance = moments(_valid(tensor, call.mask, kept), tuple(sorted(kept)))
+        mean, variance = moments(shown(tensor, call.mask, kept), tuple(sorted(kept)))
         if not np.isfinite(mean + variance).all():
             raise not_finite(call, self._batch, tensor)
         return correct(
@@ -256,15 +257,3 @@ def _bias(described: Linear, rank: int) -> np.ndarray:
 def _values(variable: keras.Variable) -> np.ndarray:
     """A small variable, in float64."""
     return ops.convert_to_numpy(stored(variable)).astype("float64")
-
-
-def _valid(tensor: Any, mask: Any, kept: set[int]) -> Any:
-    """The part of a pre-activation that its mask does not hide, of the same rank."""
-    if mask is None:
-        return tensor
-    depth = len(mask.shape)
-    fits = tuple(mask.shape) == tuple(tensor.shape[:depth])
-    if not fits or any(axis < depth for axis in kept):
-        return tensor
-    shown = ops.convert_to_numpy(tensor)[ops.convert_to_numpy(mask)]
-    return shown.reshape((1,) * (depth - 1) + shown.shape) if len(shown) else tensor

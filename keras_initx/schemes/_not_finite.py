@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_initx import _validate
+from keras_initx._tensors import is_float_tensor
 from keras_initx._trace import LayerCall
 
 
@@ -53,10 +54,3 @@ def _are_finite(call: LayerCall) -> bool:
     return all(
         bool(ops.all(ops.isfinite(leaf))) for leaf in leaves if is_float_tensor(leaf)
     )
-
-
-def is_float_tensor(value: Any) -> bool:
-    """Whether this is one tensor of floats, and not an empty one."""
-    if not ops.is_tensor(value) or 0 in value.shape:
-        return False
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype))

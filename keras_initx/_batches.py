@@ -1,4 +1,4 @@
-"""The batches that a scheme looks at."""
+"""The batches that a scheme or a report looks at."""
 
 import itertools
 from typing import Any
@@ -17,18 +17,8 @@ def one_batch(owner: str, data: Any, count: int) -> Any:
     `PyDataset`, a `tf.data.Dataset`, a `DataLoader`, a generator. Its elements are `x`,
     `(x, y)` or `(x, y, sample_weight)`.
     """
-    if _is_data_set(data):
-        steps = range(len(data)) if isinstance(data, keras.utils.PyDataset) else None
-        elements = data if steps is None else (data[step] for step in steps)
-        batches = [
-            keras.utils.unpack_x_y_sample_weight(element)[0]
-            for element in itertools.islice(elements, count)
-        ]
-        if not batches:
-            raise _validate.error(
-                owner, "at least one batch", f"{data!r}, which is empty", "Pass data."
-            )
-        return join(owner, batches)
+    if is_data_set(data):
+        return join(owner, [x for x, _, _ in _elements(owner, data, count)])
     if count > 1:
         raise _validate.error(
             owner,
@@ -38,6 +28,21 @@ def one_batch(owner: str, data: Any, count: int) -> Any:
             "larger batch.",
         )
     return keras.tree.map_structure(_of_this_backend, data)
+
+
+def one_labelled_batch(
+    owner: str, x: Any, y: Any = None, sample_weight: Any = None
+) -> tuple[Any, Any, Any]:
+    """Inputs, targets and sample weights: the given ones, or a data set's first."""
+    if is_data_set(x):
+        ((x, own_y, own_weight),) = _elements(owner, x, 1)
+        if y is None:
+            y, sample_weight = own_y, own_weight
+    x, y, sample_weight = (
+        keras.tree.map_structure(_of_this_backend, part)
+        for part in (x, y, sample_weight)
+    )
+    return x, y, sample_weight
 
 
 def join(owner: str, batches: list[Any]) -> Any:
@@ -63,11 +68,27 @@ def join(owner: str, batches: list[Any]) -> Any:
         ) from error
 
 
-def _is_data_set(data: Any) -> bool:
+def is_data_set(data: Any) -> bool:
+    """Whether this is no batch, but what batches are taken from."""
     if isinstance(data, keras.utils.PyDataset):
         return True
     is_batch = hasattr(data, "shape") or isinstance(data, tuple | list | dict | str)
     return not is_batch and hasattr(data, "__iter__")
+
+
+def _elements(owner: str, data: Any, count: int) -> list[tuple[Any, Any, Any]]:
+    """The first `count` elements of a data set, or all if it has fewer."""
+    steps = range(len(data)) if isinstance(data, keras.utils.PyDataset) else None
+    elements = data if steps is None else (data[step] for step in steps)
+    found = [
+        keras.utils.unpack_x_y_sample_weight(element)
+        for element in itertools.islice(elements, count)
+    ]
+    if not found:
+        raise _validate.error(
+            owner, "at least one batch", f"{data!r}, which is empty", "Pass data."
+        )
+    return found
 
 
 def _of_this_backend(leaf: Any) -> Any:
