@@ -54,13 +54,15 @@ def _moments_of_rows(
     # A shift near the mean: the variance is then no difference of large numbers.
     shift = rows[:1].reshape(-1, width)[0].astype(dtype)
     total, squares = np.zeros(width), np.zeros(width)
+    room = np.empty((step * (rows[:1].size // width), width), dtype)
+    ones = np.ones(len(room), dtype)
     for start in range(0, len(rows), step):
-        piece = rows[start : start + step].reshape(-1, width).astype(dtype)
-        piece -= shift
-        ones = np.ones(len(piece), dtype)
-        total += ones @ piece
+        values = rows[start : start + step].reshape(-1, width)
+        piece = room[: len(values)]
+        np.subtract(values, shift, out=piece, casting="same_kind")
+        total += ones[: len(piece)] @ piece
         piece *= piece
-        squares += ones @ piece
+        squares += ones[: len(piece)] @ piece
     mean = total * width / rows.size
     variance = np.maximum(squares * width / rows.size - mean**2, 0)
     return mean + shift, variance

@@ -4,9 +4,9 @@ import html
 from collections.abc import Sequence
 
 
-def number(value: float | None) -> str:
-    """A number with four digits; a dash where there is none."""
-    return "-" if value is None else f"{value:.4g}"
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with four digits, or so many; a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}g}"
 
 
 def as_text(
@@ -14,18 +14,20 @@ def as_text(
     rows: Sequence[Sequence[str]],
     summary: str,
     names: int = 2,
+    notes: int = 1,
 ) -> str:
     """Aligned columns, with a line below their heads and the summary below the table.
 
-    The first `names` columns and the last one start at the left; the others are
-    numbers, which end at the right.
+    The first `names` columns and the last `notes` ones start at the left; the others
+    are numbers, which end at the right.
     """
     last = len(head) - 1
+    left = {*range(names), *range(last - notes + 1, last + 1)}
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = []
     for line in (head, *rows):
         cells = [
-            cell.ljust(width) if place < names or place == last else cell.rjust(width)
+            cell.ljust(width) if place in left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

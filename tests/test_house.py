@@ -16,9 +16,10 @@ import keras_initx
 PACKAGE = Path(keras_initx.__file__).parent
 README = Path(__file__).parents[1] / "README.md"
 FRAMEWORKS = {"jax", "tensorflow", "torch"}
-# What pyproject.toml declares: an extra may be missing, so a function imports it.
+# What pyproject.toml declares. An extra may be missing, so a function imports it; and
+# who has pandas gets its tables.
 DEPENDENCIES = {*sys.stdlib_module_names, "keras", "numpy", "keras_initx"}
-EXTRAS = {"matplotlib"}
+EXTRAS = {"matplotlib", "pandas"}
 SOURCES = {
     path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted(PACKAGE.rglob("*.py"))

@@ -135,15 +135,6 @@ def pullback(
     return value, lambda cotangent: list(product(jnp.asarray(cotangent, value.dtype)))
 
 
-@jax.custom_vjp
-def tap(tensor: Any, token: Any) -> Any:
-    """The tensor; the gradient of the scalar `token` is the norm of the tensor's."""
-    return tensor
-
-
-tap.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad)))
-
-
 @jax.jit
 def _norm(gradient: Any) -> Any:
     """The Euclidean norm, also where the squares would overflow or vanish."""
@@ -151,6 +142,15 @@ def _norm(gradient: Any) -> Any:
     largest = jnp.max(jnp.abs(gradient), initial=0)
     scale = jnp.where(jnp.isfinite(largest) & (largest > 0), largest, 1)
     return scale * jnp.sqrt(jnp.sum((gradient / scale) ** 2))
+
+
+@jax.custom_vjp
+def tap(tensor: Any, token: Any) -> Any:
+    """The tensor; the gradient of the scalar `token` is the norm of the tensor's."""
+    return tensor
+
+
+tap.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad)))
 
 
 def before_training(

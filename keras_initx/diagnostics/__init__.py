@@ -1,0 +1,4 @@
+"""Functions that look at a model and change nothing."""
+
+from keras_initx.diagnostics._compare import compare as compare
+from keras_initx.diagnostics._signal_report import signal_report as signal_report

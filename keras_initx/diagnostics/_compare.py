@@ -1,0 +1,143 @@
+"""Several schemes on one architecture, side by side."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from keras_initx import _validate
+from keras_initx._batches import one_labelled_batch
+from keras_initx._changes import Changes
+from keras_initx._draws import Draws
+from keras_initx._linear import linear
+from keras_initx._trace import sublayers
+from keras_initx.diagnostics._comparison import Comparison
+from keras_initx.diagnostics._report import SignalReport
+from keras_initx.diagnostics._signal_report import build, look
+
+
+def compare(
+    build_or_model: keras.Model | Callable[[], keras.Model],
+    schemes: dict[str, Any],
+    x: Any,
+    y: Any = None,
+    loss: Any = None,
+    *,
+    sample_weight: Any = None,
+    training: bool = True,
+) -> Comparison:
+    """The signal reports of several schemes on one architecture, side by side.
+
+    Each scheme is put on the model, `signal_report` looks at it, and the next one
+    follows. The weights of a given model are put back bit for bit afterwards, also
+    after an error; a function that builds is called once for each scheme.
+
+    Examples:
+    >>> model = keras.Sequential([keras.Input((30,))])
+    >>> for _ in range(20):
+    ...     model.add(keras.layers.Dense(30, activation="relu"))
+    >>> x = keras.random.normal((64, 30), seed=0)
+    >>> comparison = keras_initx.diagnostics.compare(
+    ...     model,
+    ...     {
+    ...         "as it is": None,
+    ...         "small": keras.initializers.RandomNormal(stddev=0.05, seed=0),
+    ...         "lsuv": lambda model: keras_initx.lsuv(model, x),
+    ...     },
+    ...     x,
+    ... )
+    >>> [verdict.kind for verdict in comparison["small"].verdicts]
+    ['vanishing signal']
+    >>> round(comparison["lsuv"].rows[-1].pre_activation_std, 1)
+    1.0
+
+    Args:
+        build_or_model: keras.Model, or a function without arguments that builds one.
+        schemes: dict. For each name what to do: None leaves the model as it is. A
+            `str`, `dict` or `keras.initializers.Initializer` is drawn for each
+            trainable kernel of dense, convolutional and attention layers, by the
+            layer's own axes and with a seed of its own. Any other function is called
+            with the model and sets its weights.
+        x: As in `signal_report`.
+        y: As in `signal_report`. Defaults to `None`.
+        loss: As in `signal_report`. Defaults to `None`.
+        sample_weight: As in `signal_report`. Defaults to `None`.
+        training: bool. As in `signal_report`. Defaults to `True`.
+
+    Returns:
+        A comparison with `reports`, a dict of signal reports by the names of the
+        schemes. It prints as a table, also in a notebook, and has `to_dict()` and
+        `plot()`.
+
+    Raises:
+        ValueError: If `schemes` is not a dict that names some, or as in
+            `signal_report`.
+    """
+    if not (isinstance(schemes, dict) and schemes):
+        raise _validate.error(
+            "compare",
+            "`schemes` to be a dict of at least one scheme",
+            f"schemes={schemes!r}",
+            'Pass for example {"as it is": None, "he": "he_normal"}.',
+        )
+    labelled = one_labelled_batch("compare", x, y, sample_weight)
+    reports: dict[str, SignalReport] = {}
+    for name, scheme in schemes.items():
+        try:
+            with _model(build_or_model, labelled[0]) as model:
+                _apply(model, scheme)
+                reports[str(name)] = look(
+                    "compare",
+                    model,
+                    labelled,
+                    loss,
+                    is_y_given=y is not None,
+                    training=training,
+                )
+        except Exception as error:
+            error.add_note(f"This happened in the scheme {name!r}.")
+            raise
+    return Comparison(reports)
+
+
+@contextmanager
+def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
+    """The model for one scheme: a new one, or one whose weights are put back."""
+    if not isinstance(build_or_model, keras.layers.Layer):
+        model = build_or_model() if callable(build_or_model) else build_or_model
+        if not isinstance(model, keras.layers.Layer):
+            raise _validate.error(
+                "compare",
+                "a Keras model, or a function that builds one",
+                f"{build_or_model!r}",
+                "Pass the model itself, or a function without arguments.",
+            )
+        build(model, batch)
+        yield model
+        return
+    build(build_or_model, batch)
+    changes = Changes()
+    for variable in build_or_model.variables:
+        changes.remember(variable)
+    try:
+        yield build_or_model
+    finally:
+        changes.undo()
+
+
+def _apply(model: keras.layers.Layer, scheme: Any) -> None:
+    """Sets the weights of a model by one scheme."""
+    if scheme is None:
+        return
+    if not isinstance(scheme, str | dict | type | keras.initializers.Initializer):
+        scheme(model)
+        return
+    draws, done = Draws(scheme), set()
+    for layer in sublayers(model):
+        described = linear(layer)
+        for kernel, axes in described.kernels if described is not None else ():
+            is_new = id(kernel) not in done and kernel.trainable and kernel.ndim > 1
+            if is_new:
+                done.add(id(kernel))
+                kernel.assign(draws(kernel, axes))

@@ -1,0 +1,96 @@
+"""What the verdicts have in common."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from keras_initx.diagnostics._rows import LayerRow
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One thing that is conspicuous.
+
+    Attributes:
+        kind: str. What it is, in a word or two.
+        layer: str or None. The path of the first layer where it goes wrong.
+        text: str. One or two sentences: where, how much, and what to use instead.
+    """
+
+    kind: str
+    layer: str | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.capitalize()}: {self.text}"
+
+
+class Findings:
+    """The rows of a report, as the verdicts look at them.
+
+    Attributes:
+        inputs: list of LayerRow.
+        rows: list of LayerRow. Those of which the output was seen.
+        linear: list of LayerRow. Those with a kernel that sums over inputs.
+        loss: float or None.
+    """
+
+    def __init__(
+        self, inputs: list[LayerRow], rows: list[LayerRow], loss: float | None
+    ) -> None:
+        self.inputs = inputs
+        self.rows = [row for row in rows if row.std is not None]
+        self.linear = [row for row in self.rows if row.fan_in is not None]
+        self.loss = loss
+
+    def place(self, path: str | None) -> int:
+        """The place of a layer, from 0; that of the inputs is -1."""
+        paths = [row.path for row in self.rows]
+        return paths.index(path) if path in paths else -1
+
+    def name(self, row: LayerRow) -> str:
+        """How a text names a layer."""
+        place = self.place(row.path) + 1
+        return f"'{row.path}' ({row.type}, row {place} of {len(self.rows)})"
+
+    def activation(self, row: LayerRow) -> str:
+        """The activation that acts on the output of a linear layer.
+
+        It may be its own, or a layer's behind it, with a normalization between them.
+        """
+        if row.activation:
+            return row.activation
+        behind = self.rows[self.place(row.path) + 1 :]
+        for other in behind[:2]:
+            if other.activation or other.kernels:
+                return other.activation if not other.kernels else ""
+        return ""
+
+
+def first_of_tail(
+    rows: Sequence[LayerRow], is_wrong: Callable[[LayerRow], bool]
+) -> LayerRow | None:
+    """The first of the rows from which on all are wrong; None if the last is not."""
+    first = None
+    for row in reversed(rows):
+        if not is_wrong(row):
+            break
+        first = row
+    return first
+
+
+def remedy(activation: str) -> str:
+    """What to use for a signal that does not keep its scale."""
+    name = {
+        "relu": "he_normal",
+        "relu6": "he_normal",
+        "leaky_relu": "he_normal",
+        "prelu": "he_normal",
+        "gelu": "he_normal",
+        "silu": "he_normal",
+        "selu": "lecun_normal",
+    }.get(activation, "haar_orthogonal")
+    of = f" for {activation!r}" if activation else ""
+    return (
+        f'Use `kernel_initializer="{name}"`{of}, or `keras_initx.lsuv(model, x)`, '
+        "which sets the scale of each kernel by the data."
+    )

@@ -1,0 +1,109 @@
+"""Verdicts on the gradient."""
+
+import math
+
+from keras_initx.diagnostics._findings import Findings, Verdict, remedy
+from keras_initx.diagnostics._rows import LayerRow
+
+# As for the signal: a factor of a thousand.
+VANISHING = 1e-3
+# Residual networks with a hundred normalized layers have a few thousand, and train.
+EXPLODING = 1e4
+
+
+def non_finite_gradient(findings: Findings) -> Verdict | None:
+    """A loss or a gradient of NaN or infinity."""
+    if findings.loss is None:
+        return None
+    if not math.isfinite(findings.loss):
+        text = (
+            f"the loss is {findings.loss}. Look at the targets, and at what the loss "
+            "does with outputs of 0: `from_logits=True` takes pre-activations."
+        )
+        return Verdict("non-finite gradient", None, text)
+    for row in reversed(findings.rows):
+        if not math.isfinite(row.output_gradient or 0):
+            text = (
+                f"{findings.name(row)} is the first, on the way back from the loss, "
+                "whose output has a gradient of NaN or infinity. "
+                f"{remedy(findings.activation(row))}"
+            )
+            return Verdict("non-finite gradient", row.path, text)
+    return None
+
+
+def no_gradient(findings: Findings) -> Verdict | None:
+    """Kernels that the loss does not see at all."""
+    gradients = [
+        kernel.gradient
+        for row in findings.rows
+        for kernel in row.kernels
+        if kernel.gradient is not None
+    ]
+    if not gradients or any(gradient != 0 for gradient in gradients):
+        return None
+    text = (
+        "the loss has no gradient for any kernel. An operation without one stands "
+        "between them: rounding, `argmax`, `stop_gradient`; or a loss whose "
+        "derivative is zero."
+    )
+    return Verdict("no gradient", None, text)
+
+
+def vanishing_gradient(findings: Findings) -> Verdict | None:
+    """Gradients that become small on the way back to the first layer."""
+    rows = _rows_with_gradient(findings)
+    largest = max((row.output_gradient or 0 for row in rows), default=0.0)
+    head = []
+    for row in rows:
+        if not (row.output_gradient or 0) < VANISHING * largest:
+            break
+        head.append(row)
+    # The layer where it begins is the last one; the one that suffers most, the first.
+    trainable = [row for row in head if row.gradient is not None]
+    if not trainable:
+        return None
+    row, first = trainable[-1], trainable[0]
+    text = (
+        f"from {findings.name(row)} back, the gradient of the outputs is below "
+        f"{VANISHING:g} times its largest ({largest:.2g}); in the first layer, "
+        f"'{first.path}', it is {first.output_gradient:.2g}. "
+        f"{remedy(findings.activation(row))}"
+    )
+    return Verdict("vanishing gradient", row.path, text)
+
+
+def exploding_gradient(findings: Findings) -> Verdict | None:
+    """Gradients that become large on the way back to the first layer."""
+    rows = _rows_with_gradient(findings)
+    last = next((r.output_gradient for r in reversed(rows) if r.output_gradient), None)
+    if last is None:
+        return None
+    large = [row for row in rows if (row.output_gradient or 0) > EXPLODING * last]
+    if not large:
+        return None
+    largest = max(row.output_gradient or 0 for row in large)
+    text = (
+        f"from {findings.name(large[-1])} back, the gradient of the outputs is more "
+        f"than {EXPLODING:,.0f} times that of the last layer ({last:.2g}), up to "
+        f"{largest:.2g}. {remedy(findings.activation(large[-1]))}"
+    )
+    return Verdict("exploding gradient", large[-1].path, text)
+
+
+def _rows_with_gradient(findings: Findings) -> list[LayerRow]:
+    """The rows whose gradients can be compared.
+
+    A softmax is left out: with the cross-entropy its output has gradients of one over a
+    probability. So are layers whose gradient is zero because a later kernel is: the
+    first step of training changes that.
+    """
+    rows, is_held_back = [], False
+    for row in reversed(findings.rows):
+        is_zero = row.output_gradient == 0
+        if row.output_gradient is not None and row.activation != "softmax":
+            if not (is_zero and is_held_back):
+                rows.append(row)
+        if row.kernel is not None and row.kernel.norm == 0:
+            is_held_back = True
+    return rows[::-1]

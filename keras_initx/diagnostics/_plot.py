@@ -1,0 +1,153 @@
+"""The picture of a report: the signal by depth, and the gradient."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from keras_initx.diagnostics._findings import Verdict
+from keras_initx.diagnostics._rows import LayerRow
+
+# With more layers than this there is no room for their names.
+_MOST_NAMES = 40
+
+
+def plot(
+    inputs: list[LayerRow],
+    rows: list[LayerRow],
+    verdicts: list[Verdict],
+    ax: Any = None,
+) -> Any:
+    """Draws a report; see `SignalReport.plot`."""
+    rows = [row for row in rows if row.std is not None]
+    has_gradient = any(row.output_gradient is not None for row in rows)
+    if ax is not None:
+        _draw_signal(ax, inputs, rows, verdicts)
+        name_depth(ax, [row.path for row in rows])
+        return ax
+    import matplotlib.pyplot as plt
+
+    parts = 2 if has_gradient else 1
+    width = min(14, 5 + 0.2 * len(rows))
+    _, panels = plt.subplots(
+        parts,
+        figsize=(width, 1.5 + 2.8 * parts),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    axes = list(panels[:, 0])
+    _draw_signal(axes[0], inputs, rows, verdicts)
+    if has_gradient:
+        _draw_gradient(axes[1], rows)
+    name_depth(axes[-1], [row.path for row in rows])
+    return axes if has_gradient else axes[0]
+
+
+def name_depth(ax: Any, paths: list[str]) -> None:
+    """Labels the axis of the depth: by the layers' names if they are few."""
+    if len(paths) > _MOST_NAMES:
+        ax.set_xlabel("layer, in order of execution")
+        return
+    ax.set_xlabel("layer")
+    names = [path.rsplit("/", 2)[-2:] for path in paths]
+    ax.set_xticks(
+        range(1, len(paths) + 1),
+        ["/".join(name) for name in names],
+        rotation=60,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize="small",
+    )
+
+
+def log_scale(ax: Any, values: Sequence[float | None]) -> None:
+    """A logarithmic scale that has room for exact zeros, where there are any."""
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    positive = [value for value in known if value > 0]
+    if len(positive) < len(known):
+        lowest = min(positive, default=1.0)
+        ax.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(lowest)))
+    else:
+        ax.set_yscale("log")
+    ax.grid(axis="y", color="0.85", linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def finite(values: Sequence[float | None]) -> list[float]:
+    """The values to draw, with gaps where there is nothing to draw."""
+    return [v if v is not None and math.isfinite(v) else math.nan for v in values]
+
+
+def _draw_signal(
+    ax: Any, inputs: list[LayerRow], rows: list[LayerRow], verdicts: list[Verdict]
+) -> None:
+    before = [row.pre_activation_std for row in rows]
+    after = [row.std for row in rows]
+    start = [row.std for row in inputs[:1]]
+    depth = range(1, len(rows) + 1)
+    ax.plot(
+        range(1 - len(start), len(rows) + 1),
+        finite([*start, *after]),
+        "-o",
+        color="black",
+        markersize=4,
+        label="output (0: the input)" if start else "output",
+    )
+    has_activation = any(a != b for a, b in zip(before, after, strict=True))
+    if has_activation:
+        ax.plot(
+            depth,
+            finite(before),
+            linestyle="none",
+            marker="s",
+            markersize=6,
+            markerfacecolor="white",
+            markeredgecolor="0.4",
+            zorder=1,
+            label="pre-activation",
+        )
+    log_scale(ax, [*start, *before, *after])
+    ax.set_ylabel("standard deviation")
+    _mark(ax, rows, verdicts)
+    ax.legend()
+
+
+def _draw_gradient(ax: Any, rows: list[LayerRow]) -> None:
+    depth = range(1, len(rows) + 1)
+    of_outputs = [row.output_gradient for row in rows]
+    of_kernels = [row.gradient for row in rows]
+    ax.plot(
+        depth, finite(of_outputs), "-o", color="black", markersize=4, label="output"
+    )
+    if any(value is not None for value in of_kernels):
+        ax.plot(
+            depth,
+            finite(of_kernels),
+            linestyle="none",
+            marker="^",
+            markersize=7,
+            markerfacecolor="white",
+            markeredgecolor="0.3",
+            label="kernel",
+        )
+    log_scale(ax, [*of_outputs, *of_kernels])
+    ax.set_ylabel("norm of the gradient")
+    ax.legend()
+
+
+def _mark(ax: Any, rows: list[LayerRow], verdicts: list[Verdict]) -> None:
+    """A line at each layer where something goes wrong, with its name."""
+    places = {row.path: place for place, row in enumerate(rows, 1)}
+    for count, verdict in enumerate(v for v in verdicts if v.layer in places):
+        place = places[verdict.layer or ""]
+        ax.axvline(place, color="0.4", linestyle=":", linewidth=1.5)
+        ax.annotate(
+            verdict.kind,
+            (place, 1.0 - 0.08 * count),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -4),
+            textcoords="offset points",
+            va="top",
+            fontsize="small",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )

@@ -1,0 +1,117 @@
+"""One row of a report, and one for each of its kernels."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class KernelRow:
+    """One kernel.
+
+    Attributes:
+        path: str. The variable's path in the model.
+        shape: tuple of int.
+        fan_in: int or None. The weights that lead to one output unit, by the layer's
+            own axes; None where there is no such sum, as in an embedding.
+        fan_out: int or None. The weights that lead away from one input unit.
+        norm: float. The Euclidean norm.
+        gradient: float or None. The norm of the gradient of the loss.
+        gradient_ratio: float or None. `gradient / norm`.
+        largest_singular_value: float or None. Of the kernel as a matrix from its input
+            and spatial axes to its output axes.
+        smallest_singular_value: float or None. The same.
+        has_equal_units: bool. Whether all output units have the same weights.
+        has_equal_inputs: bool. Whether all inputs have the same weights.
+        equal_to: str or None. The path of an earlier kernel that is equal bit for bit.
+        is_trainable: bool. Whether training changes it.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    fan_in: int | None = None
+    fan_out: int | None = None
+    norm: float = 0.0
+    gradient: float | None = None
+    gradient_ratio: float | None = None
+    largest_singular_value: float | None = None
+    smallest_singular_value: float | None = None
+    has_equal_units: bool = False
+    has_equal_inputs: bool = False
+    equal_to: str | None = None
+    is_trainable: bool = True
+
+
+@dataclasses.dataclass
+class LayerRow:
+    """One layer, at its first call.
+
+    Attributes:
+        path: str. The layer's path in the model.
+        type: str. The name of its class.
+        calls: int. How often it ran.
+        activation: str. The name of its activation, if it has one.
+        dtype: str. That of the output.
+        units: int. The number of output units: of its channels.
+        pre_activation_mean: float or None. Before the activation; of the output where
+            there is none.
+        pre_activation_std: float or None. The standard deviation there.
+        mean: float or None. Of the output.
+        std: float or None. Of the output.
+        dead: float or None. The share of output units that are zero for all samples and
+            positions.
+        saturated: float or None. The share of output values within 3 % of the bounds of
+            an activation that has some.
+        cosine: float or None. The mean cosine between the outputs for different inputs.
+        output_gradient: float or None. The norm of the gradient of the loss with
+            respect to the output.
+        kernels: list of KernelRow. The main kernel first.
+        is_constant: bool. Whether no output unit varies.
+        is_output: bool. Whether the output is one of the model's own.
+        has_equal_inputs: bool. Whether a kernel that does not tell inputs apart got
+            inputs that are equal.
+        note: str. What else there is to say.
+    """
+
+    path: str
+    type: str
+    calls: int = 1
+    activation: str = ""
+    dtype: str = ""
+    units: int = 0
+    pre_activation_mean: float | None = None
+    pre_activation_std: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    dead: float | None = None
+    saturated: float | None = None
+    cosine: float | None = None
+    output_gradient: float | None = None
+    kernels: list[KernelRow] = dataclasses.field(default_factory=list)
+    is_constant: bool = False
+    is_output: bool = False
+    has_equal_inputs: bool = False
+    note: str = ""
+
+    @property
+    def kernel(self) -> KernelRow | None:
+        """The main kernel, if there is one."""
+        return self.kernels[0] if self.kernels else None
+
+    @property
+    def fan_in(self) -> int | None:
+        """That of the main kernel."""
+        return self.kernels[0].fan_in if self.kernels else None
+
+    @property
+    def fan_out(self) -> int | None:
+        """That of the main kernel."""
+        return self.kernels[0].fan_out if self.kernels else None
+
+    @property
+    def gradient(self) -> float | None:
+        """The norm of the gradient of the main kernel."""
+        return self.kernels[0].gradient if self.kernels else None
+
+    @property
+    def gradient_ratio(self) -> float | None:
+        """That of the main kernel."""
+        return self.kernels[0].gradient_ratio if self.kernels else None

@@ -1,0 +1,205 @@
+"""What the signal and the gradient do, before the first step of training."""
+
+from typing import Any
+
+import keras
+
+from keras_initx import _validate
+from keras_initx._batches import one_labelled_batch
+from keras_initx._tensors import is_float_tensor
+from keras_initx._trace import Observer, sublayers, trace
+from keras_initx.diagnostics._gradients import add_gradients
+from keras_initx.diagnostics._jacobian import jacobian_of
+from keras_initx.diagnostics._kernels import add_singular_values, find_equal
+from keras_initx.diagnostics._losses import has_loss, loss_of, untouched
+from keras_initx.diagnostics._report import SignalReport
+from keras_initx.diagnostics._rows import LayerRow
+from keras_initx.diagnostics._signal_pass import SignalPass
+from keras_initx.diagnostics._statistics import mean_cosine, statistics
+
+
+def signal_report(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    loss: Any = None,
+    *,
+    sample_weight: Any = None,
+    training: bool = True,
+    jacobian: bool = False,
+    singular_values: bool = False,
+) -> SignalReport:
+    """Looks at a model before it trains: the signal and the gradient in each layer.
+
+    The answer to "why does my network not start to learn?": a table of what each layer
+    does, in the order of execution, and verdicts in words, which name the first layer
+    where something goes wrong and what to use instead. For each layer:
+
+    - the fans of its kernel, by the layer's own axes;
+    - mean and standard deviation of its pre-activation and of its output;
+    - the share of dead units: channels that are zero for all samples and positions;
+    - for bounded activations (tanh, sigmoid, ...) the share of saturated values: within
+      3 % of the bounds, where tanh and sigmoid have less than 12 % of their slope;
+    - the mean cosine between its outputs for different inputs: near 1, all inputs have
+      become one. Taken over up to 16 samples, and of large outputs over a part of
+      some 65,000 entries, evenly spread.
+    - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
+      of the kernel, and the norm of the gradient of the output.
+
+    The model is called as in training, because that is where it has to learn: a
+    `BatchNormalization` uses the batch. In inference mode it would use its initial
+    statistics, and do nothing. Only layers that add noise (`Dropout`,
+    `GaussianNoise`, ...) hand on what they get, because noise would hide that inputs
+    collapse. Containers such as `MultiHeadAttention` show as the layers within them,
+    recurrent layers as one. Shared layers show their first call; the gradient of a
+    kernel is that of all calls.
+
+    Nothing on the model changes: no weight, no seed, no moving average, no metric, no
+    flag, and not its optimizer. NaN and infinity are shown, not raised.
+
+    Examples:
+    >>> model = keras.Sequential([keras.Input((20,))])
+    >>> for _ in range(20):
+    ...     model.add(keras.layers.Dense(20, kernel_initializer="random_normal"))
+    >>> x, y = keras.random.normal((2, 64, 20), seed=0)
+    >>> report = keras_initx.diagnostics.signal_report(model, x, y, loss="mse")
+    >>> [verdict.kind for verdict in report.verdicts]
+    ['vanishing signal', 'vanishing gradient']
+    >>> len(report), report[0].fan_in
+    (20, 20)
+
+    Args:
+        model: keras.Model. Or any other layer.
+        x: What the model is called with: a batch of inputs, or a dict, tuple or list of
+            them. A data set is accepted too (a `keras.utils.PyDataset`,
+            `tf.data.Dataset`, `DataLoader`, or generator, of `x`, `(x, y)` or
+            `(x, y, sample_weight)`): its first batch is taken. 32 to 256 samples are
+            enough.
+        y: The targets, for the gradient. Defaults to `None`: those of the data set, if
+            the loss is known; else no gradient.
+        loss: str, `keras.losses.Loss`, function of `(y_true, y_pred)`, or a list or
+            dict of these for several outputs. Defaults to `None`: that of the compiled
+            model, as training computes it, with regularization.
+        sample_weight: The weights of the samples. Defaults to `None`.
+        training: bool. Whether the model is called as in training, but for noise.
+            Defaults to `True`.
+        jacobian: bool. Whether to compute the singular values of the Jacobian from
+            inputs to outputs at the first sample, which stays in its batch where a
+            `BatchNormalization` mixes the samples. It is exact, and takes one backward
+            pass for each of up to 1024 output numbers. Defaults to `False`.
+        singular_values: bool. Whether to compute the extreme singular values of each
+            kernel, as a matrix from its input and spatial axes to its output axes.
+            Defaults to `False`.
+
+    Returns:
+        A report with one row for each layer. It prints as a table, also in a notebook,
+        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`, `jacobian`,
+        `to_dict()`, `to_pandas()` and `plot()`.
+
+    Raises:
+        ValueError: If there is a loss and no `y`, or `y` and no loss, or if the
+            Jacobian is asked for where there is none.
+    """
+    labelled = one_labelled_batch("signal_report", x, y, sample_weight)
+    return look(
+        "signal_report",
+        model,
+        labelled,
+        loss,
+        is_y_given=y is not None,
+        training=training,
+        jacobian=jacobian,
+        singular_values=singular_values,
+    )
+
+
+def look(
+    owner: str,
+    model: Any,
+    labelled: tuple[Any, Any, Any],
+    loss: Any,
+    *,
+    is_y_given: bool,
+    training: bool,
+    jacobian: bool = False,
+    singular_values: bool = False,
+) -> SignalReport:
+    """The report on one batch: inputs, targets and sample weights."""
+    batch, y, sample_weight = labelled
+    is_loss_known = _check(owner, model, y, loss, is_y_given)
+    build(model, batch)
+    samples, inputs = _inputs(owner, batch)
+    seen = SignalPass(samples)
+    with keras.StatelessScope():
+        seen.note_outputs(trace(model, batch, seen, training=training))
+    find_equal(seen.kernels)
+    if singular_values:
+        add_singular_values(seen.kernels)
+    value = None
+    if y is not None and is_loss_known:
+        with untouched(model):
+            function = loss_of(model, loss, batch, y, sample_weight)
+            value = add_gradients(model, batch, seen, function, training)
+    found = None
+    if jacobian:
+        is_alone = not (training and seen.mixes_samples)
+        found = jacobian_of(model, batch, training, is_alone)
+    return SignalReport(inputs, seen.rows, training, value, found)
+
+
+def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:
+    """Whether the loss is known. Raises where the arguments do not go together."""
+    if not isinstance(model, keras.layers.Layer):
+        raise _validate.error(
+            owner,
+            "a Keras model or layer",
+            f"model={model!r}",
+            "Pass the model itself.",
+        )
+    is_loss_known = loss is not None or has_loss(model, is_y_given)
+    if loss is not None and y is None:
+        raise _validate.error(
+            owner,
+            "`y` where there is a loss",
+            f"y=None, loss={loss!r}",
+            "Pass the targets.",
+        )
+    if is_y_given and not is_loss_known:
+        raise _validate.error(
+            owner,
+            "a loss where there is `y`",
+            "loss=None, a model that is not compiled",
+            "Pass for example loss='mse', or compile the model.",
+        )
+    return is_loss_known
+
+
+def build(model: keras.layers.Layer, batch: Any) -> None:
+    """Makes the weights that do not exist yet, by one call."""
+    if not all(layer.built for layer in sublayers(model)):
+        trace(model, batch, Observer())
+
+
+def _inputs(owner: str, batch: Any) -> tuple[int, list[LayerRow]]:
+    """The number of samples, and a row for each input of floats."""
+    leaves = [leaf for leaf in keras.tree.flatten(batch) if hasattr(leaf, "shape")]
+    if not leaves or not leaves[0].shape:
+        raise _validate.error(
+            owner,
+            "a batch of inputs",
+            f"x of type {type(batch).__name__}",
+            "Pass an array whose first axis numbers the samples.",
+        )
+    samples = leaves[0].shape[0]
+    rows: list[LayerRow] = []
+    for leaf in leaves:
+        tensor = keras.ops.convert_to_tensor(leaf)
+        if is_float_tensor(tensor):
+            found = statistics(tensor, (len(tensor.shape) - 1,))
+            row = LayerRow(f"input {len(rows) + 1}", "Input", calls=0)
+            row.mean, row.std, row.dead = found.mean, found.std, found.dead
+            row.cosine = mean_cosine(tensor, samples)
+            rows.append(row)
+    if len(rows) == 1:
+        rows[0].path = "input"
+    return samples, rows

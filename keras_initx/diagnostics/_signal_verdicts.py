@@ -1,0 +1,180 @@
+"""Verdicts on the signal."""
+
+import math
+
+from keras_initx.diagnostics._activations import RECTIFIERS
+from keras_initx.diagnostics._findings import Findings, Verdict, first_of_tail, remedy
+
+# A factor of a thousand in the standard deviation: rectifiers lose it with Keras's
+# default initializer in 20 layers, while no network of a handful of layers comes near.
+VANISHING = 1e-3
+EXPLODING = 1e3
+# More than half of the values on a flat part: for tanh that means a standard deviation
+# of the pre-activation above 2.6, where 1 is healthy and has 8 % there.
+SATURATED = 0.5
+# A unit of a healthy rectifier is on for an input with probability 1/2. Even if all
+# inputs were alike, more than half of the units and four standard errors are dead only
+# by a fault.
+DEAD, STANDARD_ERRORS = 0.5, 4
+# Angles below 8 degrees, and ten times smaller in 1 - cos than those of the inputs.
+COLLAPSED, CLOSER = 0.99, 0.1
+FEW_UNITS = 8
+
+
+def non_finite(findings: Findings) -> Verdict | None:
+    """NaN or infinity."""
+    for row in findings.inputs:
+        if not _is_finite(row.std):
+            text = "the inputs have NaN or infinity. Clean or scale the data."
+            return Verdict("non-finite signal", None, text)
+    for row in findings.rows:
+        if not _is_finite(row.std):
+            break
+    else:
+        return None
+    if any(not _is_finite(kernel.norm) for kernel in row.kernels):
+        cause = "its kernel has NaN or infinity. Load or draw its weights again."
+    elif row.dtype == "float16":
+        cause = (
+            "float16 ends at 65504. Use 'mixed_bfloat16', or a smaller scale: "
+            "`keras_initx.lsuv(model, x)`."
+        )
+    else:
+        cause = f"its inputs are finite. {remedy(findings.activation(row))}"
+    text = (
+        f"{findings.name(row)} is the first whose output has NaN or infinity; {cause}"
+    )
+    return Verdict("non-finite signal", row.path, text)
+
+
+def vanishing_signal(findings: Findings) -> Verdict | None:
+    """Pre-activations that become small and stay so to the end."""
+    scale = _scale_of_inputs(findings)
+    rows = [row for row in findings.linear if _norm(row) > 0]
+    limit = VANISHING * min(1.0, scale)
+    first = first_of_tail(rows, lambda row: _std(row) < limit)
+    if first is None:
+        return None
+    text = (
+        f"from {findings.name(first)} on, the standard deviation of the pre-"
+        f"activations is below {limit:.1g}; in the last layer it is "
+        f"{_std(rows[-1]):.2g}. The kernels are too small. "
+        f"{remedy(findings.activation(first))}"
+    )
+    return Verdict("vanishing signal", first.path, text)
+
+
+def exploding_signal(findings: Findings) -> Verdict | None:
+    """Pre-activations that become large."""
+    limit = EXPLODING * max(1.0, _scale_of_inputs(findings))
+    large = [row for row in findings.linear if _std(row) > limit]
+    if not large:
+        return None
+    largest = max(map(_std, large))
+    text = (
+        f"from {findings.name(large[0])} on, the standard deviation of the pre-"
+        f"activations is above {limit:.1g}, up to {largest:.2g}. The kernels are too "
+        "large, or blocks that add their input need a smaller last kernel or a "
+        f"normalization. {remedy(findings.activation(large[0]))}"
+    )
+    return Verdict("exploding signal", large[0].path, text)
+
+
+def dead_units(findings: Findings) -> Verdict | None:
+    """Rectifiers that are zero for all inputs."""
+    for row in findings.rows:
+        limit = DEAD + STANDARD_ERRORS * 0.5 / math.sqrt(max(1, row.units))
+        if row.activation in RECTIFIERS and (row.dead or 0) >= min(1.0, limit):
+            break
+    else:
+        return None
+    text = (
+        f"in {findings.name(row)} {100 * (row.dead or 0):.3g} % of the rectified units "
+        "are zero for the whole batch, and so is their gradient. Look at its biases, "
+        "and at the mean of its pre-activations: "
+        f"{row.pre_activation_mean:.2g} at a standard deviation of {_std(row):.2g}. "
+        "Use zero biases with `he_normal`, `keras_initx.lsuv(model, x, center=True)`, "
+        "or 'leaky_relu'."
+    )
+    return Verdict("dead units", row.path, text)
+
+
+def saturated(findings: Findings) -> Verdict | None:
+    """Bounded activations on their flat parts."""
+    wrong = [row for row in findings.rows if (row.saturated or 0) > SATURATED]
+    if not wrong:
+        return None
+    row = wrong[0]
+    text = (
+        f"in {findings.name(row)} {100 * (row.saturated or 0):.3g} % of the outputs of "
+        f"{row.activation!r} are within 3 % of its bounds, where it has nearly no "
+        f"slope{_and_more(len(wrong) - 1)}. The standard deviation of the "
+        f"pre-activations is {_std(row):.2g}. {remedy(row.activation)}"
+    )
+    return Verdict(f"saturated {row.activation}", row.path, text)
+
+
+def constant_output(findings: Findings) -> Verdict | None:
+    """Outputs that do not depend on the inputs."""
+    first = first_of_tail(findings.rows, lambda row: row.is_constant)
+    is_head = bool(findings.linear) and first is findings.linear[-1]
+    if first is None or (is_head and _norm(first) == 0):
+        # A last kernel of zeros is a common choice, and learns.
+        return None
+    if first.activation == "softmax" and first.units == 1:
+        advice = "A softmax over one unit is always 1: use 'sigmoid'."
+    else:
+        advice = "Look at the kernels and biases there, or check the data."
+    text = f"from {findings.name(first)} on, nothing depends on the inputs. {advice}"
+    return Verdict("constant output", first.path, text)
+
+
+def collapsed_inputs(findings: Findings) -> Verdict | None:
+    """Different inputs whose activations become the same direction."""
+    # What the last layer and a softmax put out is near to a constant by design, and a
+    # few units often have one sign.
+    rows = [
+        row
+        for row in findings.linear[:-1]
+        if row.cosine is not None
+        and row.units >= FEW_UNITS
+        and not (row.is_output or row.activation == "softmax")
+    ]
+    known = [row.cosine for row in (*findings.inputs, *findings.rows)]
+    start = next((cosine for cosine in known if cosine is not None), 0.0)
+    limit = max(COLLAPSED, 1 - CLOSER * (1 - start))
+    first = first_of_tail(rows, lambda row: (row.cosine or 0.0) > limit)
+    if first is None:
+        return None
+    text = (
+        f"from {findings.name(first)} on, the outputs for different inputs have a mean "
+        f"cosine above {limit:.4g}; it was {start:.2g} at first. Deep rectifiers and "
+        "large biases do so. Use zero biases, blocks that add their input, a "
+        "normalization, or `keras_initx.LooksLinear` with `keras_initx.CReLU`; or "
+        "'tanh' with `keras_initx.HaarOrthogonal`."
+    )
+    return Verdict("collapsed inputs", first.path, text)
+
+
+def _scale_of_inputs(findings: Findings) -> float:
+    """Their standard deviation; that of the first layer where they are integers."""
+    found = [row.std for row in (*findings.inputs, *findings.rows[:1]) if row.std]
+    return found[0] if found else 1.0
+
+
+def _std(row: object) -> float:
+    value = getattr(row, "pre_activation_std", None)
+    return math.nan if value is None else float(value)
+
+
+def _norm(row: object) -> float:
+    kernel = getattr(row, "kernel", None)
+    return math.nan if kernel is None else float(kernel.norm)
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is None or math.isfinite(value)
+
+
+def _and_more(count: int) -> str:
+    return f", and in {count} more layers it is so" if count else ""
