@@ -21,7 +21,7 @@ class Verdict:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.kind.capitalize()}: {self.text}"
+        return f"{self.kind[0].upper()}{self.kind[1:]}: {self.text}"
 
 
 class Findings:
@@ -65,6 +65,19 @@ class Findings:
                 return other.activation if not other.kernels else ""
         return ""
 
+    def remedy(self, row: LayerRow) -> str:
+        """What to use for a scale that begins to be wrong at this layer."""
+        return remedy(self.activation(row))
+
+    def remedy_of_large(self, row: LayerRow) -> str:
+        """The same for a scale that grows."""
+        if all(other.type != "Add" for other in self.rows):
+            return self.remedy(row)
+        return (
+            "Blocks that add their input double the variance: start the last kernel of "
+            f"each with zeros, or normalize. {self.remedy(row)}"
+        )
+
 
 def first_of_tail(
     rows: Sequence[LayerRow], is_wrong: Callable[[LayerRow], bool]
@@ -80,17 +93,20 @@ def first_of_tail(
 
 def remedy(activation: str) -> str:
     """What to use for a signal that does not keep its scale."""
-    name = {
-        "relu": "he_normal",
-        "relu6": "he_normal",
-        "leaky_relu": "he_normal",
-        "prelu": "he_normal",
-        "gelu": "he_normal",
-        "silu": "he_normal",
-        "selu": "lecun_normal",
-    }.get(activation, "haar_orthogonal")
-    of = f" for {activation!r}" if activation else ""
-    return (
-        f'Use `kernel_initializer="{name}"`{of}, or `keras_initx.lsuv(model, x)`, '
-        "which sets the scale of each kernel by the data."
+    lsuv = (
+        "`keras_initx.lsuv(model, x)`, which sets the scale of each kernel by the data."
     )
+    if activation in ("sigmoid", "hard_sigmoid", "softplus"):
+        # Their mean is the larger part of their output, whatever the scale.
+        return f"Use 'tanh' or 'relu' instead of {activation!r}, or {lsuv}"
+    name = _INITIALIZERS.get(activation, "haar_orthogonal")
+    of = f" for {activation!r}" if activation else ""
+    return f'Use `kernel_initializer="{name}"`{of}, or {lsuv}'
+
+
+_INITIALIZERS = {
+    **dict.fromkeys(
+        ("relu", "relu6", "leaky_relu", "prelu", "gelu", "silu"), "he_normal"
+    ),
+    "selu": "lecun_normal",
+}

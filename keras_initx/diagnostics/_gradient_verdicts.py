@@ -1,8 +1,10 @@
 """Verdicts on the gradient."""
 
+import itertools
 import math
+from collections.abc import Callable
 
-from keras_initx.diagnostics._findings import Findings, Verdict, remedy
+from keras_initx.diagnostics._findings import Findings, Verdict
 from keras_initx.diagnostics._rows import LayerRow
 
 # As for the signal: a factor of a thousand.
@@ -26,49 +28,45 @@ def non_finite_gradient(findings: Findings) -> Verdict | None:
             text = (
                 f"{findings.name(row)} is the first, on the way back from the loss, "
                 "whose output has a gradient of NaN or infinity. "
-                f"{remedy(findings.activation(row))}"
+                f"{findings.remedy(row)}"
             )
             return Verdict("non-finite gradient", row.path, text)
     return None
 
 
 def no_gradient(findings: Findings) -> Verdict | None:
-    """Kernels that the loss does not see at all."""
-    gradients = [
-        kernel.gradient
-        for row in findings.rows
-        for kernel in row.kernels
-        if kernel.gradient is not None
-    ]
-    if not gradients or any(gradient != 0 for gradient in gradients):
+    """Kernels that the gradient does not reach at all."""
+    rows = _rows_with_gradient(findings)
+    unreached = _head(rows, lambda row: row.output_gradient == 0)
+    behind = rows[len(unreached) :]
+    if behind and (behind[0].output_gradient or 0) < VANISHING * _largest(rows):
+        # It became so small that it is zero in float32.
+        return None
+    trainable = [row for row in unreached if row.gradient is not None]
+    if not trainable:
         return None
     text = (
-        "the loss has no gradient for any kernel. An operation without one stands "
-        "between them: rounding, `argmax`, `stop_gradient`; or a loss whose "
-        "derivative is zero."
+        f"nothing of the gradient reaches {findings.name(trainable[-1])} and what "
+        "stands before it. An operation without a derivative stands behind it, such as "
+        "rounding, `argmax` or `stop_gradient`; or the derivative is zero there."
     )
-    return Verdict("no gradient", None, text)
+    return Verdict("no gradient", trainable[-1].path, text)
 
 
 def vanishing_gradient(findings: Findings) -> Verdict | None:
     """Gradients that become small on the way back to the first layer."""
     rows = _rows_with_gradient(findings)
-    largest = max((row.output_gradient or 0 for row in rows), default=0.0)
-    head = []
-    for row in rows:
-        if not (row.output_gradient or 0) < VANISHING * largest:
-            break
-        head.append(row)
+    largest = _largest(rows)
+    small = _head(rows, lambda row: (row.output_gradient or 0) < VANISHING * largest)
     # The layer where it begins is the last one; the one that suffers most, the first.
-    trainable = [row for row in head if row.gradient is not None]
+    trainable = [row for row in small if row.gradient is not None]
     if not trainable:
         return None
     row, first = trainable[-1], trainable[0]
     text = (
         f"from {findings.name(row)} back, the gradient of the outputs is below "
         f"{VANISHING:g} times its largest ({largest:.2g}); in the first layer, "
-        f"'{first.path}', it is {first.output_gradient:.2g}. "
-        f"{remedy(findings.activation(row))}"
+        f"'{first.path}', it is {first.output_gradient:.2g}. {findings.remedy(row)}"
     )
     return Verdict("vanishing gradient", row.path, text)
 
@@ -86,7 +84,7 @@ def exploding_gradient(findings: Findings) -> Verdict | None:
     text = (
         f"from {findings.name(large[-1])} back, the gradient of the outputs is more "
         f"than {EXPLODING:,.0f} times that of the last layer ({last:.2g}), up to "
-        f"{largest:.2g}. {remedy(findings.activation(large[-1]))}"
+        f"{largest:.2g}. {findings.remedy_of_large(large[-1])}"
     )
     return Verdict("exploding gradient", large[-1].path, text)
 
@@ -107,3 +105,12 @@ def _rows_with_gradient(findings: Findings) -> list[LayerRow]:
         if row.kernel is not None and row.kernel.norm == 0:
             is_held_back = True
     return rows[::-1]
+
+
+def _head(rows: list[LayerRow], is_wrong: Callable[[LayerRow], bool]) -> list[LayerRow]:
+    """The first rows, as long as they are wrong."""
+    return list(itertools.takewhile(is_wrong, rows))
+
+
+def _largest(rows: list[LayerRow]) -> float:
+    return max((row.output_gradient or 0 for row in rows), default=0.0)

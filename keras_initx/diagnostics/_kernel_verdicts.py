@@ -32,14 +32,12 @@ def symmetric_units(findings: Findings) -> Verdict | None:
                 break
     else:
         return None
-    kernel = equal.kernel
-    units = 0 if kernel is None else equal.units
-    value = "zeros" if kernel is not None and kernel.norm == 0 else "equal columns"
+    is_zero = equal.kernel is not None and equal.kernel.norm == 0
     text = (
-        f"the kernel of {findings.name(equal)} has {value}: its {units} units start "
-        "equal, and what the next layer makes of them does not tell them apart. Draw "
-        'the kernel at random: `kernel_initializer="he_normal"`, '
-        '"glorot_uniform" or "haar_orthogonal".'
+        f"the kernel of {findings.name(equal)} "
+        f"{'is zero' if is_zero else 'has equal columns'}: its {equal.units} units "
+        f"start as copies of one{_and_stay_so(row)}. Draw the kernel at random: "
+        '`kernel_initializer="he_normal"`, "glorot_uniform" or "haar_orthogonal".'
     )
     return Verdict("symmetric units", equal.path, text)
 
@@ -86,6 +84,12 @@ def selu_without_lecun(findings: Findings) -> Verdict | None:
         '`kernel_initializer="lecun_normal"`.'
     )
     return Verdict("SELU without lecun_normal", row.path, text)
+
+
+def _and_stay_so(row: LayerRow) -> str:
+    if not row.has_equal_inputs:
+        return ""
+    return f", and the kernel of '{row.path}' does not tell them apart"
 
 
 def _is_off(row: LayerRow) -> bool:

@@ -3,7 +3,7 @@
 import math
 
 from keras_initx.diagnostics._activations import RECTIFIERS
-from keras_initx.diagnostics._findings import Findings, Verdict, first_of_tail, remedy
+from keras_initx.diagnostics._findings import Findings, Verdict, first_of_tail
 
 # A factor of a thousand in the standard deviation: rectifiers lose it with Keras's
 # default initializer in 20 layers, while no network of a handful of layers comes near.
@@ -40,7 +40,7 @@ def non_finite(findings: Findings) -> Verdict | None:
             "`keras_initx.lsuv(model, x)`."
         )
     else:
-        cause = f"its inputs are finite. {remedy(findings.activation(row))}"
+        cause = f"its inputs are finite. {findings.remedy(row)}"
     text = (
         f"{findings.name(row)} is the first whose output has NaN or infinity; {cause}"
     )
@@ -58,8 +58,8 @@ def vanishing_signal(findings: Findings) -> Verdict | None:
     text = (
         f"from {findings.name(first)} on, the standard deviation of the pre-"
         f"activations is below {limit:.1g}; in the last layer it is "
-        f"{_std(rows[-1]):.2g}. The kernels are too small. "
-        f"{remedy(findings.activation(first))}"
+        f"{_std(rows[-1]):.2g}. "
+        f"{findings.remedy(first)}"
     )
     return Verdict("vanishing signal", first.path, text)
 
@@ -73,9 +73,8 @@ def exploding_signal(findings: Findings) -> Verdict | None:
     largest = max(map(_std, large))
     text = (
         f"from {findings.name(large[0])} on, the standard deviation of the pre-"
-        f"activations is above {limit:.1g}, up to {largest:.2g}. The kernels are too "
-        "large, or blocks that add their input need a smaller last kernel or a "
-        f"normalization. {remedy(findings.activation(large[0]))}"
+        f"activations is above {limit:.1g}, up to {largest:.2g}. "
+        f"{findings.remedy_of_large(large[0])}"
     )
     return Verdict("exploding signal", large[0].path, text)
 
@@ -109,7 +108,7 @@ def saturated(findings: Findings) -> Verdict | None:
         f"in {findings.name(row)} {100 * (row.saturated or 0):.3g} % of the outputs of "
         f"{row.activation!r} are within 3 % of its bounds, where it has nearly no "
         f"slope{_and_more(len(wrong) - 1)}. The standard deviation of the "
-        f"pre-activations is {_std(row):.2g}. {remedy(row.activation)}"
+        f"pre-activations is {_std(row):.2g}. {findings.remedy(row)}"
     )
     return Verdict(f"saturated {row.activation}", row.path, text)
 

@@ -60,7 +60,8 @@ _BRINGS_ABOUT = {
     "symmetric units": _ALL_OF_SIGNAL,
     "dead units": _ALL_OF_SIGNAL,
     "constant output": {"collapsed inputs", "no gradient"},
-    "vanishing signal": {"collapsed inputs"},
+    "collapsed inputs": {"constant output"},
+    "vanishing signal": {"collapsed inputs", "constant output"},
     "no gradient": {"vanishing gradient"},
 }
 
@@ -71,20 +72,26 @@ def verdicts(
     """What is conspicuous; or the one verdict that nothing is."""
     findings = Findings(inputs, rows, loss)
     found = [verdict for judge in _VERDICTS if (verdict := judge(findings))]
-    told: list[Verdict] = []
-    for verdict in found:
-        causes = [
-            cause
-            for cause in told
-            if verdict.kind in _BRINGS_ABOUT.get(cause.kind, ())
-            and (
-                "gradient" in verdict.kind
-                or findings.place(verdict.layer) >= findings.place(cause.layer)
-            )
-        ]
-        if not causes:
-            told.append(verdict)
+    told = [
+        verdict
+        for rank, verdict in enumerate(found)
+        if not any(
+            _brings_about(findings, cause, verdict, is_first=place < rank)
+            for place, cause in enumerate(found)
+        )
+    ]
     return told or [_nothing(findings)]
+
+
+def _brings_about(
+    findings: Findings, cause: Verdict, verdict: Verdict, is_first: bool
+) -> bool:
+    """Whether one verdict follows from another, whose layer comes before its own."""
+    if verdict.kind not in _BRINGS_ABOUT.get(cause.kind, ()):
+        return False
+    distance = findings.place(verdict.layer) - findings.place(cause.layer)
+    is_behind = distance > 0 or (distance == 0 and is_first)
+    return is_behind or "gradient" in verdict.kind
 
 
 def _nothing(findings: Findings) -> Verdict:
