@@ -158,7 +158,9 @@ def before_training(
 def _undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Iterator[None]:
     modes = [(module, module.training) for module in layer.modules()]
     try:
-        with torch.set_grad_enabled(with_gradients):
+        # Keras draws from the global generators where a layer has no seed.
+        devices = range(torch.cuda.device_count())
+        with torch.random.fork_rng(devices), torch.set_grad_enabled(with_gradients):
             yield
     finally:
         for module, mode in modes:

@@ -29,6 +29,9 @@ _LAYERS = {
     layers.Softmax: "softmax",
 }
 
+# Layers that are an activation, and get their pre-activation as input.
+LAYERS = (layers.ReLU, *_LAYERS)
+
 
 def activation_of(layer: layers.Layer) -> str:
     """The name of the activation that makes a layer's outputs; empty without one."""

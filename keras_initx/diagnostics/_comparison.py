@@ -55,7 +55,7 @@ class Comparison:
         if ax is None:
             import matplotlib.pyplot as plt
 
-            width = min(14, 6 + 0.2 * len(rows))
+            width = min(14, 7 + 0.2 * len(rows))
             _, ax = plt.subplots(figsize=(width, 4.5), layout="constrained")
         values: list[float | None] = []
         for place, (name, report) in enumerate(self.reports.items()):
@@ -74,7 +74,7 @@ class Comparison:
         log_scale(ax, values)
         ax.set_ylabel("standard deviation of the output")
         name_depth(ax, [row.path for row in rows])
-        ax.legend(title="scheme")
+        ax.legend(title="scheme", loc="center left", bbox_to_anchor=(1.01, 0.5))
         return ax
 
     def __str__(self) -> str:

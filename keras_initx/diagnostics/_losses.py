@@ -10,11 +10,33 @@ from keras import ops
 
 from keras_initx import _validate
 
+_SEVERAL = dict | list | tuple
+
 
 def loss_of(
-    model: keras.layers.Layer, loss: Any, x: Any, y: Any, sample_weight: Any
+    model: keras.layers.Layer,
+    loss: Any,
+    batch: tuple[Any, Any, Any],
+    output: Any,
 ) -> Callable[[Any], Any]:
-    """A function of the model's output."""
+    """A function of the model's output.
+
+    Args:
+        model: keras.layers.Layer.
+        loss: As in `signal_report`.
+        batch: tuple. Inputs, targets and sample weights.
+        output: An output of the model, for its structure.
+    """
+    x, y, sample_weight = batch
+    if isinstance(loss, list | tuple) and len(loss) == 1:
+        (loss,) = loss
+    if isinstance(loss, _SEVERAL) and not isinstance(output, _SEVERAL):
+        raise _validate.error(
+            "signal_report",
+            "one loss for a model of one output",
+            f"loss={loss!r}",
+            "Pass the loss itself.",
+        )
     y, sample_weight = (
         keras.tree.map_structure(
             lambda leaf: None if leaf is None else ops.convert_to_tensor(leaf), part
@@ -73,28 +95,21 @@ def _total(
     if isinstance(y, dict) and isinstance(output, list | tuple):
         names = getattr(model, "output_names", list(y))
         output = dict(zip(names, output, strict=True))
-    if isinstance(output, dict | list | tuple):
+    if isinstance(output, _SEVERAL):
         if isinstance(output, dict) and not isinstance(y, dict):
             output = list(output.values())
         keys = list(y) if isinstance(y, dict) else range(len(output))
         return sum(
             _total(
                 model,
-                loss[key] if isinstance(loss, dict | list | tuple) else loss,
+                loss[key] if isinstance(loss, _SEVERAL) else loss,
                 y[key],
                 output[key],
                 sample_weight[key]
-                if isinstance(sample_weight, dict | list | tuple)
+                if isinstance(sample_weight, _SEVERAL)
                 else sample_weight,
             )
             for key in keys
-        )
-    if isinstance(loss, dict | list | tuple):
-        raise _validate.error(
-            "signal_report",
-            "one loss for a model of one output",
-            f"loss={loss!r}",
-            "Pass the loss itself.",
         )
     function = keras.losses.get(loss)
     if not isinstance(function, keras.losses.Loss):

@@ -38,7 +38,7 @@ def plot(
     axes = list(panels[:, 0])
     _draw_signal(axes[0], inputs, rows, verdicts)
     if has_gradient:
-        _draw_gradient(axes[1], rows)
+        _draw_gradient(axes[1], rows, verdicts)
     name_depth(axes[-1], [row.path for row in rows])
     return axes if has_gradient else axes[0]
 
@@ -49,10 +49,13 @@ def name_depth(ax: Any, paths: list[str]) -> None:
         ax.set_xlabel("layer, in order of execution")
         return
     ax.set_xlabel("layer")
-    names = [path.rsplit("/", 2)[-2:] for path in paths]
+    names = paths
+    while len({name.partition("/")[0] for name in names}) == 1 and "/" in names[0]:
+        # The name of the model is no news.
+        names = [name.partition("/")[2] or name for name in names]
     ax.set_xticks(
         range(1, len(paths) + 1),
-        ["/".join(name) for name in names],
+        names,
         rotation=60,
         ha="right",
         rotation_mode="anchor",
@@ -93,11 +96,14 @@ def _draw_signal(
         markersize=4,
         label="output (0: the input)" if start else "output",
     )
-    has_activation = any(a != b for a, b in zip(before, after, strict=True))
-    if has_activation:
+    other = [
+        math.nan if z == std else z
+        for z, std in zip(finite(before), finite(after), strict=True)
+    ]
+    if not all(map(math.isnan, other)):
         ax.plot(
             depth,
-            finite(before),
+            other,
             linestyle="none",
             marker="s",
             markersize=6,
@@ -108,11 +114,11 @@ def _draw_signal(
         )
     log_scale(ax, [*start, *before, *after])
     ax.set_ylabel("standard deviation")
-    _mark(ax, rows, verdicts)
+    _mark(ax, rows, [v for v in verdicts if "gradient" not in v.kind])
     ax.legend()
 
 
-def _draw_gradient(ax: Any, rows: list[LayerRow]) -> None:
+def _draw_gradient(ax: Any, rows: list[LayerRow], verdicts: list[Verdict]) -> None:
     depth = range(1, len(rows) + 1)
     of_outputs = [row.output_gradient for row in rows]
     of_kernels = [row.gradient for row in rows]
@@ -132,6 +138,7 @@ def _draw_gradient(ax: Any, rows: list[LayerRow]) -> None:
         )
     log_scale(ax, [*of_outputs, *of_kernels])
     ax.set_ylabel("norm of the gradient")
+    _mark(ax, rows, [v for v in verdicts if "gradient" in v.kind])
     ax.legend()
 
 

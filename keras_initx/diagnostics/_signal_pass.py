@@ -9,7 +9,7 @@ from keras import layers
 from keras_initx._linear import linear
 from keras_initx._tensors import is_float_tensor, shown
 from keras_initx._trace import LayerCall, Observer
-from keras_initx.diagnostics._activations import activation_of, flat_parts
+from keras_initx.diagnostics._activations import LAYERS, activation_of, flat_parts
 from keras_initx.diagnostics._kernels import Kernel, kernels_of
 from keras_initx.diagnostics._rows import LayerRow
 from keras_initx.diagnostics._statistics import (
@@ -103,8 +103,11 @@ class SignalPass(QuietObserver):
 
     def pre_activation(self, call: LayerCall, tensor: Any) -> Any:
         tensor = super().pre_activation(call, tensor)
-        measured = _first_tensor(tensor)
-        if call.number == 1 and self._is_shown(call) and measured is not None:
+        is_activation = isinstance(call.layer, LAYERS)
+        measured = _first_tensor(call.args if is_activation else tensor)
+        is_repeated = isinstance(call.layer, layers.TimeDistributed)
+        is_shown = call.number == 1 and self._is_shown(call) and not is_repeated
+        if is_shown and measured is not None:
             row, found = self._started[id(call.layer)], self._measure(call, measured)
             row.pre_activation_mean, row.pre_activation_std = found.mean, found.std
         return tensor
@@ -114,6 +117,9 @@ class SignalPass(QuietObserver):
         if call.number > 1 or not self._is_shown(call):
             return output
         measured, own = _first_tensor(output), self._own_kernels[id(layer)]
+        if isinstance(layer, layers.TimeDistributed):
+            self._note(measured)
+            return output
         is_new = measured is not None and not self._has_row(measured)
         if (
             own
@@ -135,8 +141,7 @@ class SignalPass(QuietObserver):
     def _is_shown(self, call: LayerCall) -> bool:
         """Whether a layer may have a row; the others repeat what is there."""
         owner = self._owners.get(id(call.layer))
-        is_activation = call.parents and owner == id(call.parents[-1])
-        return not (is_activation or isinstance(call.layer, layers.TimeDistributed))
+        return not (call.parents and owner == id(call.parents[-1]))
 
     def _finish(self, call: LayerCall, tensor: Any) -> None:
         """The row of a layer that has run."""
@@ -150,10 +155,16 @@ class SignalPass(QuietObserver):
             if (limits := flat_parts(row.activation)) is not None:
                 visible = shown(tensor, call.mask, set(found.channels))
                 row.saturated = share_outside(visible, *limits)
-            self._outputs[id(tensor)] = self._made[id(row)] = weakref.ref(tensor)
+            self._note(tensor)
+            self._made[id(row)] = weakref.ref(tensor)
         self.rows.append(row)
         self.kernels += self._own_kernels[id(call.layer)]
         self._finished.add(id(call.layer))
+
+    def _note(self, tensor: Any) -> None:
+        """Remembers that a row describes this tensor."""
+        if tensor is not None:
+            self._outputs[id(tensor)] = weakref.ref(tensor)
 
     def _has_row(self, tensor: Any) -> bool:
         reference = self._outputs.get(id(tensor))

@@ -125,25 +125,24 @@ def look(
     singular_values: bool = False,
 ) -> SignalReport:
     """The report on one batch: inputs, targets and sample weights."""
-    batch, y, sample_weight = labelled
+    batch, y, _ = labelled
     is_loss_known = _check(owner, model, y, loss, is_y_given)
     build(model, batch)
     samples, inputs = _inputs(owner, batch)
-    seen = SignalPass(samples)
-    with keras.StatelessScope():
-        seen.note_outputs(trace(model, batch, seen, training=training))
-    find_equal(seen.kernels)
-    if singular_values:
-        add_singular_values(seen.kernels)
-    value = None
-    if y is not None and is_loss_known:
-        with untouched(model):
-            function = loss_of(model, loss, batch, y, sample_weight)
+    seen, value, found = SignalPass(samples), None, None
+    with untouched(model):
+        with keras.StatelessScope():
+            output = trace(model, batch, seen, training=training)
+        seen.note_outputs(output)
+        find_equal(seen.kernels)
+        if singular_values:
+            add_singular_values(seen.kernels)
+        if y is not None and is_loss_known:
+            function = loss_of(model, loss, labelled, output)
             value = add_gradients(model, batch, seen, function, training)
-    found = None
-    if jacobian:
-        is_alone = not (training and seen.mixes_samples)
-        found = jacobian_of(model, batch, training, is_alone)
+        if jacobian:
+            is_alone = not (training and seen.mixes_samples)
+            found = jacobian_of(model, batch, training, is_alone)
     return SignalReport(inputs, seen.rows, training, value, found)
 
 

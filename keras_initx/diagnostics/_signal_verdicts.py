@@ -67,7 +67,7 @@ def vanishing_signal(findings: Findings) -> Verdict | None:
 def exploding_signal(findings: Findings) -> Verdict | None:
     """Pre-activations that become large."""
     limit = EXPLODING * max(1.0, _scale_of_inputs(findings))
-    large = [row for row in findings.linear if _std(row) > limit]
+    large = [row for row in findings.linear if limit < _std(row) < math.inf]
     if not large:
         return None
     largest = max(map(_std, large))
