@@ -498,6 +498,15 @@ def test_optimizer_that_trains_copies_of_the_weights(center):
         np.testing.assert_allclose(to_numpy(weight), to_numpy(other), atol=1e-6)
 
 
+def test_optimizer_whose_momentum_looks_like_weights_of_zero():
+    model = compiled(functional(), sgd(0.0, momentum=0.9)(), **EAGER)
+    model.set_weights([0 * weight for weight in model.get_weights()])
+    model.optimizer.build(model.trainable_variables)
+    fit_arrays(epochs=1)(model, [LSUV()])
+    assert not any(to_numpy(momentum).any() for momentum in model.optimizer.momentums)
+    assert weights(model)[0].any()
+
+
 # Several batches, and other data
 
 
