@@ -9,57 +9,25 @@ measured in one run; what is called cold is the first call in a process of its o
 pre-activation again in a second pass.
 """
 
-import argparse
-import contextlib
-import json
 import math
 import os
 import statistics
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
-from common import BACKENDS, RESULTS, fresh, versions
+from common import (
+    application,
+    application_names,
+    batch_of,
+    fresh,
+    plain,
+    run,
+    timed,
+    versions,
+)
 
 SIZE, BATCH = 64, 32
 DEPTHS = (10, 100, 1000)
-# NASNetMobile does not build on the PyTorch backend of Keras 3.15.
-UNBUILDABLE = {("torch", "NASNetMobile")}
-
-
-def batch_of(shape: tuple[int, ...]) -> Any:
-    """The same numbers in each process."""
-    import numpy as np
-
-    return np.random.default_rng(0).normal(size=shape).astype("float32")
-
-
-def no_gradients() -> Any:
-    """A plain forward pass keeps nothing for gradients, as LSUV does."""
-    import keras
-
-    if keras.backend.backend() == "torch":
-        import torch
-
-        return torch.no_grad()
-    return contextlib.nullcontext()
-
-
-def plain(model: Any, x: Any) -> Any:
-    """One forward pass."""
-    with no_gradients():
-        output = model(x, training=False)
-    if hasattr(output, "block_until_ready"):
-        output.block_until_ready()
-    return output
-
-
-def timed(function: Any) -> float:
-    """The seconds of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def vgg19(size: int = SIZE) -> Any:
@@ -255,20 +223,6 @@ def images_of(x: Any) -> Any:
     return torch.tensor(x).permute(0, 3, 1, 2)
 
 
-def application_names() -> list[str]:
-    """Every network of `keras.applications`."""
-    import inspect
-
-    import keras
-
-    return [
-        name
-        for name, function in vars(keras.applications).items()
-        if inspect.isfunction(function)
-        and "weights" in inspect.signature(function).parameters
-    ]
-
-
 def measure_application(name: str) -> dict[str, Any]:
     """One network: how far its pre-activations are from the target, measured again."""
     import keras
@@ -287,11 +241,7 @@ def measure_application(name: str) -> dict[str, Any]:
                 self.stds[call.layer.path] = float(np.std(values))
             return tensor
 
-    build = getattr(keras.applications, name)
-    for size in (32, 71, 75, 96, 128, 224):
-        with contextlib.suppress(ValueError):
-            model = build(weights=None, input_shape=(size, size, 3), classes=10)
-            break
+    model, size = application(name)
     x = batch_of((4, size, size, 3))
     report = keras_initx.schemes.lsuv(model, x, verbose=0)
     scaled = {row.path for row in report.scaled}
@@ -327,7 +277,7 @@ MEASUREMENTS = {
 def measure(backend: str, quick: bool) -> dict[str, Any]:
     """All measurements of one backend, or a few to see that they run."""
 
-    def run(measurement: str, *arguments: Any) -> Any:
+    def of(measurement: str, *arguments: Any) -> Any:
         return fresh(__file__, backend, measurement, *arguments)
 
     repeats = 1 if quick else 3
@@ -336,17 +286,17 @@ def measure(backend: str, quick: bool) -> dict[str, Any]:
         "backend": backend,
         "versions": versions(),
         "cores": os.cpu_count(),
-        "warm": run("warm", quick),
+        "warm": of("warm", quick),
         "cold": {
-            what: [run("cold", what, quick) for _ in range(repeats)]
+            what: [of("cold", what, quick) for _ in range(repeats)]
             for what in ("plain", "lsuv")
         },
-        "depth": [run("depth", depth) for depth in depths],
+        "depth": [of("depth", depth) for depth in depths],
     }
     if backend == "torch" and not quick:
-        results["peer"] = run("peer", quick)
-        results["difference"] = run("difference", quick)
-        results["peer depth"] = [run("peer depth", depth) for depth in depths]
+        results["peer"] = of("peer", quick)
+        results["difference"] = of("difference", quick)
+        results["peer depth"] = [of("peer depth", depth) for depth in depths]
     return results
 
 
@@ -383,45 +333,13 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def measure_applications(backend: str) -> list[dict[str, Any]]:
-    """Every network, each in a process of its own."""
-    found = []
-    for name in fresh(__file__, backend, "names"):
-        if (backend, name) not in UNBUILDABLE:
-            row = fresh(__file__, backend, "application", name)
-            found.append(row)
-            print(
-                f"{row['name']:<20} {row['size']:>4} px  {row['scaled']:>4} of "
-                f"{row['layers']:>4} layers  error {row['error']:.1e}  "
-                f"{'; '.join(row['skipped'])}",
-                flush=True,
-            )
-    return found
-
-
-def main() -> None:
-    """Runs from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    parser.add_argument("--applications", action="store_true", help="every network")
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
-    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(MEASUREMENTS[options.measure](*options.arguments)))
-        return
-    options.output.mkdir(parents=True, exist_ok=True)
-    if options.applications:
-        results: Any = measure_applications(options.backend)
-        name = f"lsuv-applications-{options.backend}.json"
-    else:
-        results = measure(options.backend, options.quick)
-        name = f"lsuv-{options.backend}.json"
-        print(table(results))
-    (options.output / name).write_text(json.dumps(results, indent=1) + "\n")
+def line(row: dict[str, Any]) -> str:
+    """What is printed of one network."""
+    return (
+        f"{row['scaled']:>4} of {row['layers']:>4} layers  error {row['error']:.1e}  "
+        f"{'; '.join(row['skipped'])}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, __doc__, MEASUREMENTS, measure, table, line)

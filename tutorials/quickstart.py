@@ -19,37 +19,16 @@ fewer epochs.
 
 import argparse
 import math
-import os
 import time
 
-# Threads gain nothing in layers this small, and on a busy machine PyTorch's threads
-# spend their time waiting for each other.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Where TensorFlow is installed, importing Keras on any backend prints its log.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
+import _common
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 import keras_initx
 
 LEARNING_RATES = [1e-3, 1e-2, 1e-1]
-BATCH_SIZE = 50
-
-
-def load_data():
-    """1500 images for training and 250 for testing, both a whole number of batches."""
-    images, labels = load_digits(return_X_y=True)
-    images = images.reshape(-1, 8, 8, 1).astype("float32")
-    x_train, x_test, y_train, y_test = train_test_split(
-        images, labels, train_size=1500, test_size=250, stratify=labels, random_state=0
-    )
-    mean, stddev = x_train.mean(), x_train.std()
-    return (x_train - mean) / stddev, y_train, (x_test - mean) / stddev, y_test
 
 
 def critical_point(depth):
@@ -120,33 +99,15 @@ def train(build, scheme, depth, data, learning_rates, epochs):
     start = time.perf_counter()
     keras.utils.set_random_seed(0)
     network = build(scheme, depth)
-    network.compile(
-        keras.optimizers.SGD(momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    # TensorFlow traces the training step twice if that step has to make variables.
-    network.optimizer.build(network.trainable_variables)
+    _common.compile_network(network)
     weights = network.get_weights()
-    first_loss, _ = network.evaluate(x_train, y_train, BATCH_SIZE, verbose=0)
-    _, first_accuracy = network.evaluate(x_test, y_test, BATCH_SIZE, verbose=0)
+    first_loss, _ = network.evaluate(x_train, y_train, _common.BATCH_SIZE, verbose=0)
+    _, first_accuracy = network.evaluate(x_test, y_test, _common.BATCH_SIZE, verbose=0)
 
     runs = []
     for learning_rate in learning_rates:
-        # So deep a network takes long to compile: put it back, do not build it again.
-        network.set_weights(weights)
-        for variable in network.optimizer.variables:
-            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
-        network.optimizer.learning_rate = learning_rate
-        history = network.fit(
-            x_train,
-            y_train,
-            BATCH_SIZE,
-            epochs,
-            verbose=0,
-            validation_data=(x_test, y_test),
-            validation_batch_size=BATCH_SIZE,
-        ).history
+        _common.restart(network, weights, learning_rate)
+        history = _common.fit(network, data, epochs)
         run = {
             "scheme": scheme,
             "depth": depth,
@@ -219,7 +180,7 @@ def main():
     learning_rates = LEARNING_RATES[:1] if arguments.quick else LEARNING_RATES
     epochs = 4 if arguments.quick else 8
 
-    data = load_data()
+    data = _common.load_data()
     print(f"Training on the {keras.backend.backend()} backend:", flush=True)
     convolutional = [
         train(convolutional_network, scheme, 100, data, learning_rates, epochs)

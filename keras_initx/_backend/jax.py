@@ -20,6 +20,14 @@ from keras_initx._memory import aligned
 # would take longer than all the rest.
 _CHUNKS = (2**12, 2**14, 2**16, 2**18, 2**20)
 
+# What a train function gets and returns.
+_STATE = (
+    "trainable_variables",
+    "non_trainable_variables",
+    "optimizer_variables",
+    "metrics_variables",
+)
+
 
 def on_host(tensor: Any) -> Any:
     """The tensor as a NumPy array, if it has values now."""
@@ -105,12 +113,13 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     array = view(tensor) if is_here else tensor
     if not isinstance(array, np.ndarray):
         return scaled_copy(tensor, factors, offset)
-    # Nothing is compiled for the shape.
+    # Nothing is compiled for the shape. `from_dlpack` would bind the array to a device,
+    # and so have a train step compiled once more.
     result = aligned(array.shape, array.dtype)
     np.multiply(array, factors.astype(array.dtype), out=result)
     if np.any(offset != 0):
         result += offset.astype(array.dtype)
-    return jax.dlpack.from_dlpack(result)
+    return to_tensor(result)
 
 
 def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
@@ -154,36 +163,68 @@ tap.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad))
 
 
 def before_training(
-    model: keras.Model, count: int, use: Callable[[list[Any]], None]
+    model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:
-    """The model's train function, which first lets `use` see `count` batches.
+    """The model's train function, whose next call begins with the `looks`.
 
-    Training then gets these batches, and the others after them. JAX's trainer takes the
-    values off the variables and hands them over: they are put back for `use`.
+    Each gets the next batches, as many as the largest number says; then training does.
+    JAX's trainer takes the values off the variables and hands them over: they are put
+    back for the looks.
     """
     train_function = model.train_function
-    waiting: collections.deque[Any] | None = None
+    waiting: collections.deque[Any] = collections.deque()
+    source: Any = None
 
     def function(state: tuple[Any, ...], iterator: Any) -> Any:
-        nonlocal waiting
-        if waiting is None:
-            groups = (
-                model.trainable_variables,
-                model.non_trainable_variables,
-                model.optimizer.variables,
-                model.metrics_variables,
-            )
-            for variables, values in zip(groups, state, strict=True):
-                for variable, value in zip(variables, values, strict=True):
-                    variable.assign(value)
-            model.train_function = train_function
-            waiting = collections.deque(itertools.islice(iterator, count))
-            if waiting:
-                use(list(waiting))
-            state = tuple([variable.value for variable in group] for group in groups)
-        seen = (waiting.popleft() for _ in range(len(waiting)))
-        results = train_function(state, itertools.chain(seen, iterator))
-        model.train_function = function if waiting else train_function
+        nonlocal source
+        this, model.train_function = model.train_function, train_function
+        if iterator is not source:
+            # What a training has left that was stopped is not for another one.
+            waiting.clear()
+            source = iterator
+        if looks:
+            count = max(count for count, _ in looks)
+            _attach(model, state)
+            try:
+                missing = max(0, count - len(waiting))
+                waiting.extend(itertools.islice(iterator, missing))
+                for _, look in looks:
+                    look(list(waiting))
+            except BaseException:
+                _skip_averages(model.optimizer)
+                raise
+            looks.clear()
+            state = _detach(model)
+        shown = (waiting.popleft() for _ in range(len(waiting)))
+        results = train_function(state, itertools.chain(shown, iterator))
+        if waiting:
+            model.train_function = this
         return results
 
     return function
+
+
+def _attach(model: keras.Model, state: tuple[Any, ...]) -> None:
+    """Puts the state of a training on the variables, as `fit` does after an epoch."""
+    model._jax_state = dict(zip(_STATE, state, strict=True))
+    model.jax_state_sync()
+    model._jax_state = None
+
+
+def _detach(model: keras.Model) -> tuple[Any, ...]:
+    """Takes the state off the variables, as `fit` does before the first step."""
+    parts = dict.fromkeys(_STATE, True)
+    state = model._get_jax_state(**parts, purge_model_variables=True)
+    model._jax_state_synced = False
+    return state
+
+
+def _skip_averages(optimizer: keras.optimizers.Optimizer) -> None:
+    """Lets the next call of `optimizer.finalize_variable_values` do nothing.
+
+    With `use_ema` it sets the weights to their moving averages, which are zero before
+    the first step; and `fit` calls it even when an error ends it.
+    """
+    name = "finalize_variable_values"
+    attributes = vars(optimizer)
+    attributes[name] = lambda *_: attributes.pop(name)

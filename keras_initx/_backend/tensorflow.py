@@ -142,33 +142,40 @@ def tap(tensor: Any, token: Any) -> Any:
 
 
 def before_training(
-    model: keras.Model, count: int, use: Callable[[list[Any]], None]
+    model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:
-    """The model's train function, which first lets `use` see `count` batches.
+    """The model's train function, whose next call begins with the `looks`.
 
-    Training then gets these batches, and the others after them: by iterators of the
-    same type, so that the function is not traced again.
+    Each gets the next batches, as many as the largest number says; then training does:
+    by iterators of the same type, so that the train function is not traced again.
     """
     train_function, strategy = model.train_function, model.distribute_strategy
     steps = model.steps_per_execution
-    waiting: collections.deque[Any] | None = None
+    waiting: collections.deque[Any] = collections.deque()
+    source: Any = None
 
     def function(iterator: Any) -> Any:
-        nonlocal waiting
-        model.train_function = train_function
-        if waiting is None:
+        nonlocal source
+        this, model.train_function = model.train_function, train_function
+        if iterator is not source:
+            # What a training has left that was stopped is not for another one.
+            waiting.clear()
+            source = iterator
+        if looks:
             # A call of the train function takes so many, unless the data end.
-            whole_calls = -(-count // steps) * steps
-            waiting = collections.deque(itertools.islice(iterator, whole_calls))
-            if waiting:
-                first = itertools.islice(waiting, count)
-                use([_whole_batch(strategy, batch) for batch in first])
-        seen = [waiting.popleft() for _ in range(min(steps, len(waiting)))]
+            count = -(-max(count for count, _ in looks) // steps) * steps
+            waiting.extend(itertools.islice(iterator, max(0, count - len(waiting))))
+            batches = [_whole_batch(strategy, batch) for batch in waiting]
+            for _, look in looks:
+                look(batches)
+            looks.clear()
+        shown = [waiting.popleft() for _ in range(min(steps, len(waiting)))]
+        if shown:
+            iterator = _iterator(strategy, shown, iterator.element_spec)
+        results = train_function(iterator)
         if waiting:
-            model.train_function = function
-        if seen:
-            iterator = _iterator(strategy, seen, iterator.element_spec)
-        return train_function(iterator)
+            model.train_function = this
+        return results
 
     return function
 
@@ -189,8 +196,7 @@ def _iterator(
     strategy: tf.distribute.Strategy, batches: list[Any], element_spec: Any
 ) -> Any:
     """An iterator over these batches that has this specification."""
-    is_distributed = strategy.num_replicas_in_sync > 1
-    if not is_distributed:
+    if strategy.num_replicas_in_sync == 1:
         return iter(_dataset(batches, element_spec))
     parts = [part for b in batches for part in strategy.experimental_local_results(b)]
     part_spec = tf.nest.map_structure(lambda spec: spec._value_specs[0], element_spec)
@@ -200,19 +206,8 @@ def _iterator(
 
 
 def _dataset(elements: list[Any], element_spec: Any) -> tf.data.Dataset:
-    """A dataset of these elements, which forgets the sizes that the spec leaves out."""
-
-    @tf.autograph.experimental.do_not_convert
-    def forget(*element: Any) -> Any:
-        element = element if isinstance(element_spec, tuple) else element[0]
-        return tf.nest.map_structure(_forget_sizes, element, element_spec)
-
+    """A dataset of these elements, which says no more of their sizes than the spec."""
     first, *others = map(tf.data.Dataset.from_tensors, elements)
-    return functools.reduce(tf.data.Dataset.concatenate, others, first).map(forget)
-
-
-def _forget_sizes(leaf: Any, spec: Any) -> Any:
-    """The leaf, with what its shape says reduced to what the spec says."""
-    if not isinstance(spec, tf.TensorSpec):
-        return leaf
-    return tf.compat.v1.placeholder_with_default(leaf, spec.shape)
+    dataset = functools.reduce(tf.data.Dataset.concatenate, others, first)
+    variant = tf.data.experimental.to_variant(dataset)
+    return tf.data.experimental.from_variant(variant, element_spec)

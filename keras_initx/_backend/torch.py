@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import torch
 
-from keras_initx import _validate
 from keras_initx._arrays import norm, scaled_copy
 
 
@@ -131,25 +130,19 @@ class _Tap(torch.autograd.Function):
 
 
 def before_training(
-    model: keras.Model, count: int, use: Callable[[list[Any]], None]
+    model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:
-    """The model's train function, which first lets `use` see `count` batches.
+    """The model's train function, whose next call begins with the `looks`.
 
-    Training then gets the same batch. PyTorch's trainer shows one at a time.
+    Each gets the next batch; then training does. PyTorch's trainer shows one at a time.
     """
-    if count > 1:
-        raise _validate.error(
-            "LSUV",
-            "`data` where `batches` is above 1 on the PyTorch backend",
-            f"batches={count}, data=None",
-            "Pass `data`, or use one batch.",
-        )
     train_function = model.train_function
 
-    def function(data: list[Any]) -> Any:
+    def function(batches: list[Any]) -> Any:
         model.train_function = train_function
-        use(data)
-        return train_function(data)
+        for _, look in looks:
+            look(batches)
+        return train_function(batches)
 
     return function
 

@@ -6,10 +6,12 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._backend import before_training
 from keras_initx._batches import join
 from keras_initx._registry import public
+from keras_initx.callbacks._first_batches import show_first_batches
+from keras_initx.callbacks._optimizers import copies_follow, steps
 from keras_initx.schemes import lsuv
+from keras_initx.schemes._selection import Selection
 
 
 @public("callbacks")
@@ -77,10 +79,19 @@ class LSUV(keras.callbacks.Callback):
         self.report: Any = None
         self._data = data
         self._batches = _validate.positive_integer("LSUV", "batches", batches)
+        if self._batches > 1 and data is None and keras.backend.backend() == "torch":
+            raise _validate.error(
+                "LSUV",
+                "`data` where `batches` is above 1 on the PyTorch backend, on which "
+                "`fit` shows one batch at a time",
+                f"batches={batches!r}, data=None",
+                "Pass a data set as `data`, or use one batch.",
+            )
+        Selection("LSUV", layers)
         self._verbose = verbose
         self._options = {
             "target_std": _validate.positive("LSUV", "target_std", target_std),
-            "initializer": initializer,
+            "initializer": _seeded(initializer),
             "tolerance": _validate.positive("LSUV", "tolerance", tolerance),
             "per_channel": per_channel,
             "center": center,
@@ -105,26 +116,39 @@ class LSUV(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._is_waiting:
             self._is_waiting = False
-            if self._data is None:
-                function = before_training(self.model, self._batches, self._use)
-                self.model.train_function = function
-            else:
-                self._initialize(self._data, self._batches)
+            count = self._batches if self._data is None else 1
+            show_first_batches(self.model, count, self._initialize)
 
     def _why_not(self, epoch: int) -> str:
         """Why this training does not start from initial weights; empty if it does."""
         if self._done() is self.model:
             return "it has initialized this model before"
-        iterations = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-        if epoch > 0 or iterations > 0:
-            return f"training is resumed, at epoch {epoch + 1} after {iterations} steps"
+        if (made := steps(self.model)) or epoch > 0:
+            return f"training is resumed, at epoch {epoch + 1} after {made} steps"
         return ""
 
-    def _use(self, batches: list[Any]) -> None:
-        """Initializes by the first batches of the training."""
-        inputs = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches]
-        self._initialize(join("LSUV", inputs), 1)
+    def _initialize(self, batches: list[Any]) -> None:
+        """Initializes by the first batches of the training, or by `data`."""
+        model, data, count = self.model, self._data, self._batches
+        if data is None:
+            inputs = [keras.utils.unpack_x_y_sample_weight(each)[0] for each in batches]
+            data, count = join("LSUV", inputs), 1
+        with copies_follow(model):
+            self.report = lsuv(model, data, batches=count, **self._options)
+        self._done = weakref.ref(model)
 
-    def _initialize(self, data: Any, batches: int) -> None:
-        self.report = lsuv(self.model, data, batches=batches, **self._options)
-        self._done = weakref.ref(self.model)
+
+def _seeded(initializer: Any) -> Any:
+    """The initializer, with the seed that it has drawn.
+
+    Without, each kernel would draw one from Python's generator, in the midst of `fit`,
+    where the next batches may come from that generator too.
+    """
+    initializer = keras.initializers.get(initializer)
+    if isinstance(initializer, keras.initializers.Initializer):
+        config = initializer.get_config()
+        drawn = getattr(initializer, "seed", None)
+        if config.get("seed", 0) is None and _validate.is_integer(drawn):
+            config["seed"] = keras.random.SeedGenerator(drawn)
+            return type(initializer).from_config(config)
+    return initializer
