@@ -42,7 +42,7 @@ def signal_report(
       3 % of the bounds, where tanh and sigmoid have less than 12 % of their slope;
     - the mean cosine between its outputs for different inputs: near 1, all inputs have
       become one. Taken over up to 16 samples, and of large outputs over a part of
-      some 65,000 entries, evenly spread.
+      some 33,000 entries, evenly spread.
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
       of the kernel, and the norm of the gradient of the output.
 

@@ -14,7 +14,7 @@ _ROUNDING = 1e-12
 # The inputs that are compared with each other.
 _SAMPLES = 16
 # So many entries of each, or a few more: the error of a cosine is then below 1 %.
-_ENTRIES = 2**16
+_ENTRIES = 2**15
 # Within these, float32 holds a sum of squares.
 _SMALL, _LARGE = 1e-30, 1e30
 
