@@ -1,7 +1,9 @@
 """The mean and the variance of an activation, in one pass over its memory.
 
-On the host, pieces that fit into the cache are shifted, summed and squared there. The
-sums of the pieces are added in float64. No copy of the activation is made.
+On the host, pieces that fit into the cache are summed and squared there. The sums of
+the pieces are added in float64. No copy of the activation is made. If a mean is large
+beside its deviation, it is done again with all numbers shifted by one of them: the
+variance is then no difference of large numbers.
 """
 
 import math
@@ -14,6 +16,8 @@ from keras_initx._backend import view
 
 # So many numbers, in float32, fit into the second-level cache.
 _PIECE = 2**16
+# A squared mean so many times the variance takes two bits of it.
+_FAR = 4
 # Within these, float32 holds the squares.
 _SMALL, _LARGE = 1e-30, 1e30
 
@@ -40,27 +44,36 @@ def moments(tensor: Any, kept: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]
     if rows.flags.c_contiguous or len(kept) == rows.ndim:
         rows = rows.reshape(-1, width)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, variance = _moments_of_rows(rows, width, "float32")
+        mean, variance = _moments_of_rows(rows, width, "float32", is_shifted=False)
+        if np.any(mean**2 > _FAR * variance):
+            mean, variance = _moments_of_rows(rows, width, "float32", is_shifted=True)
         if not _SMALL < np.mean(variance + mean**2) < _LARGE:
-            mean, variance = _moments_of_rows(rows, width, "float64")
+            mean, variance = _moments_of_rows(rows, width, "float64", is_shifted=True)
     return mean.reshape(shape), variance.reshape(shape)
 
 
 def _moments_of_rows(
-    rows: np.ndarray, width: int, dtype: str
+    rows: np.ndarray, width: int, dtype: str, is_shifted: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance over all axes but the last ones, which have `width` entries."""
     step = max(1, _PIECE // max(1, math.prod(rows.shape[1:])))
-    # A shift near the mean: the variance is then no difference of large numbers.
-    shift = rows[:1].reshape(-1, width)[0].astype(dtype)
+    shift = np.zeros(width, dtype)
+    if is_shifted:
+        shift = rows[:1].reshape(-1, width)[0].astype(dtype)
     total, squares = np.zeros(width), np.zeros(width)
+    count = step * (rows[:1].size // width)
+    ones = np.ones(count, dtype)
+    room = np.empty((count, width), dtype) if is_shifted else None
     for start in range(0, len(rows), step):
-        piece = rows[start : start + step].reshape(-1, width).astype(dtype)
-        piece -= shift
-        ones = np.ones(len(piece), dtype)
-        total += ones @ piece
-        piece *= piece
-        squares += ones @ piece
+        piece = rows[start : start + step].reshape(-1, width)
+        if room is None:
+            piece = piece.astype(dtype, copy=False)
+        else:
+            # Into memory that is in the cache already.
+            shifted = room[: len(piece)]
+            piece = np.subtract(piece, shift, out=shifted, casting="same_kind")
+        total += ones[: len(piece)] @ piece
+        squares += np.einsum("ij,ij->j", piece, piece)
     mean = total * width / rows.size
     variance = np.maximum(squares * width / rows.size - mean**2, 0)
     return mean + shift, variance
