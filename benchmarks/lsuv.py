@@ -9,10 +9,12 @@ measured in one run; what is called cold is the first call in a process of its o
 pre-activation again in a second pass.
 """
 
+import importlib
 import math
 import os
 import statistics
 import sys
+from pathlib import Path
 from typing import Any
 
 from common import (
@@ -92,6 +94,7 @@ def measure_depth(depth: int) -> dict[str, float]:
     """A warm call, by layer."""
     import keras_initx
 
+    use_one_thread()
     model, x = perceptron(depth), batch_of((64, 64))
     weights = model.get_weights()
     times = []
@@ -107,20 +110,38 @@ def measure_depth(depth: int) -> dict[str, float]:
 
 def measure_peer_depth(depth: int) -> dict[str, float]:
     """The peer on the same network."""
-    import lsuv
     import torch
 
+    use_one_thread()
     model = perceptron(depth)
-    network = torch.nn.Sequential()
+    modules = []
     for layer in model.layers:
-        network += [linear_of(layer), torch.nn.Tanh()]
+        modules += [linear_of(layer), torch.nn.Tanh()]
+    network = torch.nn.Sequential(*modules)
     x = torch.tensor(batch_of((64, 64)))
     seconds = timed(
-        lambda: lsuv.lsuv_with_singlebatch(
+        lambda: peer().lsuv_with_singlebatch(
             network, x, do_orthonorm=False, verbose=False
         )
     )
     return {"depth": depth, "seconds": seconds}
+
+
+def use_one_thread() -> None:
+    """Layers this small gain nothing by PyTorch's threads, but wait for them."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+
+
+def peer() -> Any:
+    """The package `lsuv`, whose name this file has too."""
+    here = str(Path(__file__).parent)
+    sys.path[:] = [path for path in sys.path if path not in ("", here)]
+    return importlib.import_module("lsuv")
 
 
 def linear_of(layer: Any) -> Any:
@@ -139,8 +160,7 @@ def vgg19_of(model: Any) -> Any:
     import keras
     import torch
 
-    network = torch.nn.Sequential()
-    shape = None
+    network, shape = [], None
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):
             filters, inputs = layer.filters, layer.kernel.shape[-2]
@@ -165,13 +185,11 @@ def vgg19_of(model: Any) -> Any:
             network.append(module)
             if layer.name != "predictions":
                 network.append(torch.nn.ReLU())
-    return network
+    return torch.nn.Sequential(*network)
 
 
 def measure_peer(quick: bool) -> dict[str, Any]:
     """The peer and ours on VGG19: their times, as they are shipped."""
-    import lsuv
-
     import keras_initx
 
     size = 32 if quick else SIZE
@@ -183,7 +201,7 @@ def measure_peer(quick: bool) -> dict[str, Any]:
         network, images = vgg19_of(model), images_of(x)
         times["peer"].append(
             timed(
-                lambda network=network, images=images: lsuv.lsuv_with_singlebatch(
+                lambda network=network, images=images: peer().lsuv_with_singlebatch(
                     network, images, do_orthonorm=False, verbose=False
                 )
             )
@@ -196,7 +214,6 @@ def measure_peer(quick: bool) -> dict[str, Any]:
 
 def measure_difference(quick: bool) -> float:
     """How far the kernels of the peer are from ours, both with a small tolerance."""
-    import lsuv
     import torch
 
     import keras_initx
@@ -204,13 +221,13 @@ def measure_difference(quick: bool) -> float:
     size = 32 if quick else SIZE
     model, x = vgg19(size), batch_of((BATCH, size, size, 3))
     theirs = vgg19_of(model)
-    lsuv.lsuv_with_singlebatch(
+    peer().lsuv_with_singlebatch(
         theirs, images_of(x), do_orthonorm=False, verbose=False, std_tol=1e-5
     )
     keras_initx.schemes.lsuv(model, x, initializer=None, tolerance=1e-6)
     ours = vgg19_of(model)
     return max(
-        float(torch.max(abs(their - our)) / torch.max(abs(our)))
+        (torch.max(abs(their - our)) / torch.max(abs(our))).item()
         for their, our in zip(theirs.parameters(), ours.parameters(), strict=True)
         if their.ndim > 1
     )

@@ -16,8 +16,8 @@ from keras_initx._backend import view
 
 # So many numbers, in float32, fit into the second-level cache.
 _PIECE = 2**16
-# A squared mean so many times the variance takes four bits of it.
-_FAR = 16
+# A squared mean so many times the variance takes two bits of it.
+_FAR = 4
 # Within these, float32 holds the squares.
 _SMALL, _LARGE = 1e-30, 1e30
 

@@ -12,7 +12,7 @@ from keras import callbacks, layers, ops
 import keras_initx
 from keras_initx._backend import has_values
 from keras_initx.callbacks import LSUV
-from keras_initx.callbacks._first_batches import show_first_batches
+from keras_initx.callbacks._first_batches import Shown, show_first_batches
 from keras_initx.schemes import lsuv
 
 RANDOM = np.random.default_rng(0)
@@ -213,6 +213,7 @@ def compare(
     assert seen(with_callback) == seen(without)
     assert iterations(with_callback) == iterations(without) == steps
     assert with_callback.traces <= without.traces
+    assert not isinstance(with_callback.train_function, Shown)
     assert rows == report.to_dict()
     assert len(report.scaled) == 2
     assert_same_state(with_callback, by_hand)
@@ -354,6 +355,9 @@ def test_generator_with_missing_weights():
         return ((x, y, None) for x, y in generator())
 
     compare(fit_source(source, steps_per_epoch=3))
+    looks = Looks(1)
+    fit_source(source, epochs=1, steps_per_epoch=3)(compiled(functional()), [looks])
+    assert looks.weights == [[None]]
 
 
 def test_generator_that_draws_from_pythons_generator():
@@ -483,10 +487,29 @@ def test_moving_averages_know_nothing_of_the_weights_before(momentum):
     compare(optimizer=optimizer, **EAGER)
 
 
+def schedule_free():
+    return keras.optimizers.ScheduleFreeAdamW(1e-9)
+
+
+def multi_optimizer(each=keras.optimizers.SGD):
+    optimizers = keras.optimizers.OptimizerMap(each(), {".*last.*": each()})
+    return keras.optimizers.MultiOptimizer(optimizers)
+
+
 @pytest.mark.parametrize("center", [False, True])
-def test_optimizer_that_trains_copies_of_the_weights(center):
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        schedule_free,
+        lambda: keras.optimizers.LossScaleOptimizer(schedule_free()),
+        lambda: multi_optimizer(schedule_free),
+    ],
+    ids=["alone", "loss scale", "several"],
+)
+def test_optimizer_that_trains_copies_of_the_weights(optimizer, center):
     """It is built on the weights before, and would set the model back to them."""
-    model = compiled(functional(), keras.optimizers.ScheduleFreeAdamW(1e-9), **EAGER)
+    # A compiled step of JAX refuses to get one tensor twice.
+    model = compiled(functional(), optimizer(), jit_compile=BACKEND == "jax")
     model.optimizer.build(model.trainable_variables)
     expected = functional()
     options = {"initializer": seeded(), "center": center}
@@ -545,22 +568,23 @@ def test_several_batches(count, steps):
 def test_other_data(kind):
     """`fit` keeps its own for itself."""
     data = {"array": X[3:9], "generator": generator(), "PyDataset": Batches()}[kind]
-    batches = 1 if kind == "array" else 2
-    expected = X[3:9] if kind == "array" else X[:32]
+    batches = 1 if kind == "array" else 3
+    expected = X[3:9] if kind == "array" else X
     models = [compiled(functional(), sgd(0.0)(), **EAGER) for _ in range(2)]
     callback = LSUV(data, batches=batches, initializer=seeded())
     asked = []
-    fit = fit_source(lambda: generator(asked=asked), steps_per_epoch=3)
+    fit = fit_source(lambda: generator(asked=asked), epochs=1, steps_per_epoch=1)
     fit(models[0], [])
     drawn = len(asked)
     fit(models[1], [callback])
     assert seen(models[1]) == seen(models[0])
-    assert len(asked) == 2 * drawn
-    assert iterations(models[1]) == STEPS
+    # TensorFlow reads ahead.
+    assert len(asked) == 2 * drawn or BACKEND == "tensorflow"
+    assert iterations(models[1]) == 1
     report = lsuv(functional(), expected, initializer=seeded())
     assert callback.report.to_dict() == report.to_dict()
     if kind == "generator":
-        assert len(list(data)) == STEPS - 2
+        assert len(list(data)) == STEPS - 3
 
 
 # Once
@@ -638,12 +662,6 @@ def test_one_object_for_two_models():
         kernels.append(weights(model)[0])
         assert len(callback.report.scaled) == 2
     assert np.abs(kernels[0] - kernels[1]).max() > 0.01
-
-
-def multi_optimizer():
-    return keras.optimizers.MultiOptimizer(
-        keras.optimizers.OptimizerMap(sgd()(), {".*last.*": sgd()()})
-    )
 
 
 @pytest.mark.parametrize(
@@ -801,14 +819,18 @@ class Looks(keras.callbacks.Callback):
 
     def __init__(self, count, at=0):
         super().__init__()
-        self.count, self.at, self.seen, self.stds = count, at, [], []
+        self.count, self.at = count, at
+        self.seen, self.weights, self.stds = [], [], []
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == self.at:
             show_first_batches(self.model, self.count, self.look)
 
     def look(self, batches):
-        self.seen.append([to_numpy(x)[:, 0].astype(int).tolist() for x, _ in batches])
+        self.seen.append([to_numpy(x)[:, 0].astype(int).tolist() for x, *_ in batches])
+        self.weights.append(
+            [weight for _, _, *weights in batches for weight in weights]
+        )
         kernel = to_numpy(find(self.model, "first").kernel)
         self.stds.append((X[:BATCH, 1:] @ kernel).std())
 
@@ -872,6 +894,7 @@ def assert_as_before(model, callback, before):
     after = state(model)
     assert {path: after[path] for path in before} == before
     assert callback.report is None
+    assert not isinstance(model.train_function, Shown)
     twin = functional(is_rich=True)
     twin.set_weights(model.get_weights())
     for each in (model, twin):

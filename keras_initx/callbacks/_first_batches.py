@@ -11,11 +11,17 @@ from keras_initx._backend import before_training
 def show_first_batches(
     model: keras.Model, count: int, look: Callable[[list[Any]], None]
 ) -> None:
-    """Lets `look` see the next `count` batches of `fit` before the next step.
+    """Lets `look` see the next `count` batches of `fit`, before the next step.
 
-    To be called in `on_train_batch_begin`. Training gets these batches afterwards, and
-    has them already where there are fewer. Several callbacks see the same batches, in
-    the order in which they asked, and what the others before them did to the model.
+    To be called in `on_train_batch_begin`. Training gets these batches afterwards.
+    Where the data end, there are fewer. If several callbacks ask, they look one after
+    the other: each sees the model as those before it have left it.
+
+    Args:
+        model: keras.Model. The model that `fit` trains.
+        count: int. 1 on the PyTorch backend, whose trainer shows one batch at a time.
+        look: function of a list of batches: each `x`, `(x, y)` or `(x, y,
+            sample_weight)`, of the global batch where there are several devices.
     """
     training = model.history
 
@@ -24,13 +30,13 @@ def show_first_batches(
         if model.history is training:
             look(batches[:count])
 
-    if not isinstance(model.train_function, _Shown):
-        model.train_function = _Shown(model)
+    if not isinstance(model.train_function, Shown):
+        model.train_function = Shown(model)
     model.train_function.looks.append((count, look_once))
 
 
-class _Shown:
-    """A train function that shows its batches, at its first call."""
+class Shown:
+    """A train function that shows the batches that come, at its next call."""
 
     def __init__(self, model: keras.Model) -> None:
         self.looks: list[tuple[int, Callable[[list[Any]], None]]] = []
