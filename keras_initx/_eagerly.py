@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_initx._backend import double_precision, untraced
 
@@ -27,5 +28,6 @@ def eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _on_host(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    with double_precision(), keras.device("cpu"):
+    # Infinity and NaN are results too.
+    with double_precision(), keras.device("cpu"), np.errstate(all="ignore"):
         return function(*args, **kwargs)

@@ -162,19 +162,10 @@ def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, .
 
     `call` leaves out the casts of a dtype policy. The layer itself is not changed.
     """
-    # Two units show a layer that mixes them, like Softmax.
-    shape: tuple[int, ...] = (2,)
     if layer.built and not layer.weights:
-        return layer.call, shape
-    spec = layer.input_spec
-    if isinstance(spec, keras.layers.InputSpec) and spec.ndim:
-        # PReLU has no requirement for the axes that share a slope.
-        shape = tuple((spec.axes or {}).get(axis) or 1 for axis in range(1, spec.ndim))
-    elif layer.built:
-        built_for = layer.get_build_config()["input_shape"]
-        shape = tuple(size or 1 for size in built_for[1:])
-    else:
-        shape *= max(getattr(layer, "shared_axes", None) or [1])
+        # Two units show a layer that mixes them, like Softmax.
+        return layer.call, (2,)
+    shape = _unit_shape(layer)
     config = layer.get_config()
     if "dtype" in config:
         config["dtype"] = "float64"
@@ -183,3 +174,15 @@ def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, .
     if layer.built:
         copy.set_weights(layer.get_weights())
     return copy.call, shape
+
+
+def _unit_shape(layer: keras.Layer) -> tuple[int, ...]:
+    """The shape of the units of a layer with weights: of each size 1 where unknown."""
+    shared = getattr(layer, "shared_axes", None) or []
+    if not layer.built:
+        return (2,) * max([1, *shared])
+    _, *sizes = layer.get_build_config()["input_shape"]
+    return tuple(
+        1 if axis in shared or size is None else size
+        for axis, size in enumerate(sizes, start=1)
+    )

@@ -18,8 +18,8 @@ from keras_initx.activations._moments import (
 
 # Variances outside are 0, or grow without bound.
 _SMALLEST, _LARGEST = 2.0**-40, 2.0**40
-# Keras computes some functions in float32 on JAX.
-_NOISE = 1e-7
+# Keras computes some functions in float32 on JAX. What is below the other is 0.
+_NOISE, _ROUNDING = 1e-7, 1e-12
 
 
 class CriticalPoint(NamedTuple):
@@ -112,7 +112,9 @@ def _critical_point(f: Elementwise, q: float) -> CriticalPoint:
             f", where sigma_b^2 would be {bias_variance:.3g}",
             "Pass another q, or an odd activation, for example 'tanh'.",
         )
-    return CriticalPoint(math.sqrt(weight_variance), math.sqrt(max(bias_variance, 0.0)))
+    if bias_variance < _ROUNDING * q:
+        bias_variance = 0.0
+    return CriticalPoint(math.sqrt(weight_variance), math.sqrt(bias_variance))
 
 
 def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedPoint:
@@ -135,7 +137,7 @@ def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedP
     Examples:
     >>> q, c, chi = keras_initx.activations.fixed_point("tanh", sigma_w=1.5)
     >>> round(q, 3), round(abs(c), 3), round(chi, 3)
-    (0.428, 0.0, 1.296)
+    (0.793, 0.0, 1.139)
     >>> ordered = keras_initx.activations.fixed_point("tanh", sigma_w=0.9, sigma_b=0.1)
     >>> ordered.c, ordered.chi < 1
     (1.0, True)

@@ -16,10 +16,10 @@ def gain(activation: Any, backward: bool = False) -> float:
         gain = 1 / sqrt(E[f'(z)^2])     backward=True
 
     for z ~ N(0, 1). Kernels of standard deviation `gain / sqrt(fan_in)`, or orthogonal
-    ones times `gain`, then keep the second moment of the signal at 1 from layer to
-    layer; the other one keeps that of the gradient on its way back. For ReLU both are
-    the square root of 2, He's factor. Each initializer of this package that has a
-    `gain` takes the activation itself: `gain="gelu"`.
+    ones times `gain`, then keep the second moment of the pre-activations at 1 from
+    layer to layer; with `backward` that of the gradient on its way back. For ReLU both
+    gains are the square root of 2, He's factor. Each initializer of this package that
+    has a `gain` takes the activation itself: `gain="gelu"`.
 
     The integrals are adaptive, with kinks at any place, to a relative error of 1e-6 or
     less. They are computed on the running backend and, with `backward`, by its

@@ -6,17 +6,22 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_initx.activations._elementwise import Elementwise
-from keras_initx.activations._quadrature import normal_means
+from keras_initx.activations._quadrature import density, normal_means
+
+# Where nothing is left of an integral that exists.
+_FAR = 37.0
+
+_Function = Callable[[np.ndarray], np.ndarray]
 
 
 def second_moment(f: Elementwise, scale: float = 1.0) -> float:
     """E[f(scale z)^2], the mean over the units where they differ."""
-    return _mean(lambda z: f(scale * z) ** 2)
+    return _mean_square(lambda z: f(scale * z))
 
 
 def slope_moment(f: Elementwise, scale: float = 1.0) -> float:
     """E[f'(scale z)^2]."""
-    return _mean(lambda z: f.derivative(scale * z) ** 2)
+    return _mean_square(lambda z: f.derivative(scale * z))
 
 
 def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
@@ -61,6 +66,14 @@ def checked(f: Elementwise, moment: float) -> float:
     return moment
 
 
-def _mean(function: Callable[[np.ndarray], np.ndarray]) -> float:
+def _mean(function: _Function) -> float:
     """E[function(z)], where it gives a row of numbers for each point."""
     return float(normal_means(lambda z, _: function(z).mean(axis=1))[0])
+
+
+def _mean_square(function: _Function) -> float:
+    """E[function(z)^2]; infinite if it grows too fast for a mean to exist."""
+    moment = _mean(lambda z: function(z) ** 2)
+    far = np.array([-_FAR, _FAR])
+    left_over = function(far).T ** 2 * density(far)
+    return moment if np.all(left_over <= 1e-9 * moment) else math.inf
