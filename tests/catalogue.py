@@ -67,7 +67,7 @@ CATALOGUE = (
     Row(
         initializers.HaarOrthogonal,
         ids=("haar_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"seed": 3, **AXES}),
+        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
         refusals=(
             Refusal(
                 {"groups": 4},
@@ -81,7 +81,11 @@ CATALOGUE = (
     Row(
         initializers.OrthogonalDelta,
         ids=("orthogonal_delta", "delta_orthogonal"),
-        arguments=({"gain": 0.5, "groups": 2, "tap": "last"}, {"seed": 3, **AXES}),
+        arguments=(
+            {"gain": 0.5, "groups": 2, "tap": "last"},
+            {"gain": "gelu"},
+            {"seed": 3, **AXES},
+        ),
         refusals=(
             Refusal(
                 {"groups": 4},
@@ -104,7 +108,7 @@ CATALOGUE = (
     Row(
         initializers.ConvolutionOrthogonal,
         ids=("convolution_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"seed": 3, **AXES}),
+        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
         refusals=(
             Refusal(
                 {"groups": 4},
@@ -171,6 +175,7 @@ CATALOGUE = (
         arguments=(
             {"activation": "tanh", "mode": "fan_out"},
             {"gain": 0.5},
+            {"gain": "gelu"},
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,

@@ -12,8 +12,9 @@ from keras import ops
 from keras_initx import _validate
 from keras_initx._backend import compiled, gradient
 
-# Points are evaluated so many at a time: a compiled function has one shape.
-_CHUNK = 2**12
+# Points are evaluated so many at a time: a compiled function has one shape. For more,
+# PyTorch starts threads, which takes much longer than the work.
+_CHUNK = 2**11
 # The step of a difference quotient in float64: its rounding error is about as small.
 _STEP = 2.0**-25
 
@@ -84,18 +85,20 @@ class Elementwise:
         """What computes f: with tensors, or with NumPy arrays if tensors fail."""
         function, _ = self._on_units
         failures = []
-        for values in (
-            _with_tensors(compiled(function)),
+        for way in (
+            _with_tensors(compiled(function), "float64"),
+            # TensorFlow does not add a float32 constant of the function to that.
+            _with_tensors(compiled(function), "float32"),
             lambda points: _to_numpy(function(points)),
         ):
             try:
-                on_probe = values(self._probe)
+                on_probe = way(self._probe)
             except Exception as failure:
                 failures.append(failure)
                 continue
-            if not self._is_elementwise(values, on_probe):
+            if not self._is_elementwise(way, on_probe):
                 raise self.error("an elementwise activation")
-            return values
+            return way
         first = failures[0]
         raise self.error(
             "an activation that is a function of one tensor",
@@ -115,13 +118,15 @@ class Elementwise:
     @functools.cached_property
     def _slopes(self) -> _Function:
         """What computes f': the backend, or a difference if it cannot (NumPy)."""
-        values, (function, _) = self._values, self._on_units
-        slopes = _with_tensors(gradient(function))
-        try:
-            slopes(self._probe)
-        except Exception:
-            return functools.partial(_difference_quotient, values)
-        return slopes
+        function, _ = self._on_units
+        for dtype in ("float64", "float32"):
+            way = _with_tensors(gradient(function), dtype)
+            try:
+                way(self._probe)
+            except Exception:
+                continue
+            return way
+        return functools.partial(_difference_quotient, self._values)
 
     @property
     def _rows(self) -> int:
@@ -142,8 +147,8 @@ class Elementwise:
         return points.reshape(-1, *(1,) * len(shape)) * np.ones(shape)
 
 
-def _with_tensors(function: Callable[[Any], Any]) -> _Function:
-    return lambda points: _to_numpy(function(ops.convert_to_tensor(points)))
+def _with_tensors(function: Callable[[Any], Any], dtype: str) -> _Function:
+    return lambda points: _to_numpy(function(ops.convert_to_tensor(points, dtype)))
 
 
 def _to_numpy(values: Any) -> np.ndarray:
