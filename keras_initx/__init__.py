@@ -4,12 +4,19 @@ Importing the package registers its classes with Keras, under `"keras_initx>Name
 under their short ids, so that `Dense(64, kernel_initializer="orthogonal_delta")` works.
 """
 
+from keras_initx import activations as activations
 from keras_initx import callbacks as callbacks
 from keras_initx import config as config
 from keras_initx import diagnostics as diagnostics
 from keras_initx import initializers as initializers
 from keras_initx import layers as layers
 from keras_initx import schemes as schemes
+from keras_initx.activations import correlation_map as correlation_map
+from keras_initx.activations import critical_point as critical_point
+from keras_initx.activations import fixed_point as fixed_point
+from keras_initx.activations import gain as gain
+from keras_initx.activations import lecun_tanh as lecun_tanh
+from keras_initx.activations import variance_map as variance_map
 from keras_initx.callbacks import LSUV as LSUV
 from keras_initx.config import disable_portable_seeds as disable_portable_seeds
 from keras_initx.config import enable_portable_seeds as enable_portable_seeds

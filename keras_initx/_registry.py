@@ -1,12 +1,17 @@
 """The decorators that make a class known: to Keras, or to readers only."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
+# `keras.activations.get` looks a string up in this dict of its own module, and nowhere
+# else; configs it reads as all of Keras does.
+_ACTIVATIONS = keras.activations.get.__globals__["ALL_OBJECTS_DICT"]
 
-def register(namespace: str, *ids: str) -> Callable[[type], type]:
-    """Registers a class as `"keras_initx>Name"` and under its short ids.
+
+def register(namespace: str, *ids: str) -> Callable[[Any], Any]:
+    """Registers a class or function as `"keras_initx>Name"` and under its short ids.
 
     A string then works wherever Keras takes one, and a saved model finds the class
     again. Classes are registered, not instances: Keras makes a new instance of what it
@@ -18,12 +23,14 @@ def register(namespace: str, *ids: str) -> Callable[[type], type]:
         *ids: str. The short ids, for example `"orthogonal_delta"`.
     """
 
-    def decorate(cls: type) -> type:
-        cls.__module__ = f"keras_initx.{namespace}"
-        keras.saving.register_keras_serializable("keras_initx")(cls)
+    def decorate(target: Any) -> Any:
+        target.__module__ = f"keras_initx.{namespace}"
+        keras.saving.register_keras_serializable("keras_initx")(target)
         for short_id in ids:
-            keras.saving.get_custom_objects()[short_id] = cls
-        return cls
+            keras.saving.get_custom_objects()[short_id] = target
+            if namespace == "activations":
+                _ACTIVATIONS[short_id] = target
+        return target
 
     return decorate
 

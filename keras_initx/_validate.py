@@ -22,15 +22,32 @@ def is_integer(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
+def is_number(value: Any) -> bool:
+    """Whether this is a finite number, Python's or NumPy's, and not a boolean."""
+    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
 def positive(owner: str, name: str, value: Any) -> float:
     """A finite number above zero, as a Python float."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and value > 0):
+    if not (is_number(value) and value > 0):
         raise error(
             owner,
             f"`{name}` to be a finite number above 0",
             f"{name}={value!r}",
             "Pass a positive float, for example 1.0.",
+        )
+    return float(value)
+
+
+def not_negative(owner: str, name: str, value: Any) -> float:
+    """A finite number of at least zero, as a Python float."""
+    if not (is_number(value) and value >= 0):
+        raise error(
+            owner,
+            f"`{name}` to be a finite number of at least 0",
+            f"{name}={value!r}",
+            "Pass a float, for example 0.0.",
         )
     return float(value)
 

@@ -70,7 +70,7 @@ CATALOGUE = (
     Row(
         initializers.HaarOrthogonal,
         ids=("haar_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"seed": 3, **AXES}),
+        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
         refusals=(
             Refusal(
                 {"groups": 4},
@@ -84,7 +84,11 @@ CATALOGUE = (
     Row(
         initializers.OrthogonalDelta,
         ids=("orthogonal_delta", "delta_orthogonal"),
-        arguments=({"gain": 0.5, "groups": 2, "tap": "last"}, {"seed": 3, **AXES}),
+        arguments=(
+            {"gain": 0.5, "groups": 2, "tap": "last"},
+            {"gain": "gelu"},
+            {"seed": 3, **AXES},
+        ),
         refusals=(
             Refusal(
                 {"groups": 4},
@@ -107,7 +111,7 @@ CATALOGUE = (
     Row(
         initializers.ConvolutionOrthogonal,
         ids=("convolution_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"seed": 3, **AXES}),
+        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
         refusals=(
             Refusal(
                 {"groups": 4},
@@ -174,6 +178,7 @@ CATALOGUE = (
         arguments=(
             {"activation": "tanh", "mode": "fan_out"},
             {"gain": 0.5},
+            {"gain": "gelu"},
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,

@@ -158,23 +158,23 @@ def test_recurrent_layers_work_in_low_precision(layer, dtype):
     [
         (
             {"gain": 0},
-            "`HaarOrthogonal` needs `gain` to be a finite number above 0. Received: "
-            "gain=0. Pass a positive float, for example 1.0.",
+            "`HaarOrthogonal` needs `gain` to be a finite number above 0, or an "
+            "activation. Received: gain=0. Pass for example 1.0 or 'relu'.",
         ),
         (
             {"gain": float("nan")},
-            "`HaarOrthogonal` needs `gain` to be a finite number above 0. Received: "
-            "gain=nan. Pass a positive float, for example 1.0.",
+            "`HaarOrthogonal` needs `gain` to be a finite number above 0, or an "
+            "activation. Received: gain=nan. Pass for example 1.0 or 'relu'.",
         ),
         (
             {"gain": float("inf")},
-            "`HaarOrthogonal` needs `gain` to be a finite number above 0. Received: "
-            "gain=inf. Pass a positive float, for example 1.0.",
+            "`HaarOrthogonal` needs `gain` to be a finite number above 0, or an "
+            "activation. Received: gain=inf. Pass for example 1.0 or 'relu'.",
         ),
         (
             {"gain": True},
-            "`HaarOrthogonal` needs `gain` to be a finite number above 0. Received: "
-            "gain=True. Pass a positive float, for example 1.0.",
+            "`HaarOrthogonal` needs `gain` to be a finite number above 0, or an "
+            "activation. Received: gain=True. Pass for example 1.0 or 'relu'.",
         ),
         (
             {"groups": 0},

@@ -132,8 +132,8 @@ class TestTheClaim:
         ),
         (
             {"gain": 0.0},
-            "`RandomWalk` needs `gain` to be a finite number above 0. Received: "
-            "gain=0.0. Pass a positive float, for example 1.0.",
+            "`RandomWalk` needs `gain` to be a finite number above 0, or an "
+            "activation. Received: gain=0.0. Pass for example 1.0 or 'relu'.",
         ),
     ],
 )

@@ -12,7 +12,10 @@ from catalogue import CATALOGUE, run_python
 
 import keras_initx
 
-FOLDERS = ("callbacks", "config", "initializers", "layers", "schemes")
+FOLDERS = ("activations", "callbacks", "config", "initializers", "layers", "schemes")
+# The activations themselves, with their ids; the folder's other functions are about
+# activations.
+ACTIVATIONS = {"lecun_tanh": keras_initx.activations.lecun_tanh}
 
 
 def public_classes():
@@ -27,7 +30,10 @@ def public_classes():
 
 CLASSES = public_classes()
 # What saved models name; a callback is not a part of a model.
-SAVED = [(folder, cls) for folder, cls in CLASSES if folder != "callbacks"]
+SAVED = [
+    *((folder, cls) for folder, cls in CLASSES if folder != "callbacks"),
+    *(("activations", function) for function in ACTIVATIONS.values()),
+]
 every_public_class = pytest.mark.parametrize(
     ("folder", "cls"), CLASSES, ids=lambda value: getattr(value, "__name__", value)
 )
@@ -70,7 +76,8 @@ def test_only_public_classes_and_their_ids_are_registered():
         if getattr(value, "__module__", "").startswith("keras_initx")
     }
     assert ours == {f"keras_initx>{cls.__name__}" for _, cls in SAVED} | {
-        short_id for row in CATALOGUE for short_id in row.ids
+        *(short_id for row in CATALOGUE for short_id in row.ids),
+        *ACTIVATIONS,
     }
 
 
@@ -110,6 +117,16 @@ def test_a_string_gives_a_new_instance_each_time(row):
     assert one.seed != other.seed
 
 
+@pytest.mark.parametrize("short_id", ACTIVATIONS)
+def test_an_activation_resolves_by_its_id_and_its_config(short_id):
+    function = ACTIVATIONS[short_id]
+    assert keras.saving.get_custom_objects()[short_id] is function
+    assert keras.activations.get(short_id) is function
+    assert keras.activations.get(keras.activations.serialize(function)) is function
+    assert getattr(keras_initx, function.__name__) is function
+    assert function.__module__ == "keras_initx.activations"
+
+
 # What the import leaves alone
 
 WITHOUT_US = """
@@ -117,6 +134,7 @@ import inspect, json, sys
 import keras
 
 names = json.loads(sys.argv[1])
+known = {name: getattr(keras.activations, name) for name in dir(keras.activations)}
 
 def resolves(function, *identifiers):
     for identifier in identifiers:
@@ -165,6 +183,8 @@ of_keras = {
 
 before = set(sys.modules)
 custom = dict(keras.saving.get_custom_objects())
+strings = [name for name, value in known.items() if resolves(
+    keras.activations.get, name)]
 probes = {"relu": keras.activations, "orthogonal": keras.initializers}
 found = {name: type(space.get(name)) for name, space in probes.items()}
 import keras_initx
@@ -180,6 +200,10 @@ print(json.dumps({
     "changed": [
         name for name, space in probes.items()
         if type(space.get(name)) is not found[name]
+    ] + [
+        name for name, value in known.items()
+        if getattr(keras.activations, name) is not value
+        or (name in strings and keras.activations.get(name) is not value)
     ],
 }))
 """
@@ -190,8 +214,9 @@ def without_us():
     """What Keras knew before we were imported, and what the import changed."""
     names = ["orthogonal", "ReLU"]
     names += [short_id for row in CATALOGUE for short_id in row.ids]
+    names += ACTIVATIONS
     names += [cls.__name__ for _, cls in CLASSES]
-    names += [f"keras_initx>{cls.__name__}" for _, cls in CLASSES]
+    names += [f"keras_initx>{cls.__name__}" for _, cls in SAVED]
     done = run_python(WITHOUT_US, json.dumps(names))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

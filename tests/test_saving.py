@@ -10,7 +10,7 @@ import pytest
 from catalogue import CATALOGUE, LONG_SHAPE, SHORT_SHAPE, Row, run_python, to_numpy
 from make_saved_models import SAVED, make_model
 
-from keras_initx import initializers
+from keras_initx import initializers, lecun_tanh
 from keras_initx.layers import CReLU
 
 every_class = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
@@ -250,10 +250,11 @@ WITHOUT_US = """
 import json, sys
 import keras
 
-configs, files = json.loads(sys.argv[1])
+configs, activations, files = json.loads(sys.argv[1])
 attempts = [
     *((keras.saving.deserialize_keras_object, config) for config in configs),
     *((keras.initializers.get, config) for config in configs),
+    *((keras.activations.get, config) for config in activations),
     *((keras.saving.load_model, file) for file in files),
 ]
 results = []
@@ -274,11 +275,13 @@ def test_nothing_of_ours_loads_silently_without_us(tmp_path):
     files = [str(tmp_path / "model.keras"), str(tmp_path / "model.h5")]
     for file in files:
         model.save(file)
-    done = run_python(WITHOUT_US, json.dumps([configs, files]))
+    activations = [keras.activations.serialize(lecun_tanh), "lecun_tanh"]
+    done = run_python(WITHOUT_US, json.dumps([configs, activations, files]))
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout.splitlines()[-1])
     names = [config["class_name"] for config in configs]
-    assert len(results) == 2 * len(names) + len(files)
-    for result, name in itertools.zip_longest(results, 2 * names, fillvalue=""):
+    names = [*names, *names, *["lecun_tanh"] * len(activations)]
+    assert len(results) == len(names) + len(files)
+    for result, name in itertools.zip_longest(results, names, fillvalue=""):
         assert result.startswith(("TypeError:", "ValueError:"))
         assert name in result

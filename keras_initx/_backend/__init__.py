@@ -11,7 +11,10 @@ _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
     from keras_initx._backend.jax import before_training as before_training
+    from keras_initx._backend.jax import compiled as compiled
+    from keras_initx._backend.jax import double_precision as double_precision
     from keras_initx._backend.jax import draw as draw
+    from keras_initx._backend.jax import gradient as gradient
     from keras_initx._backend.jax import has_values as has_values
     from keras_initx._backend.jax import next_state as next_state
     from keras_initx._backend.jax import on_host as on_host
@@ -22,10 +25,14 @@ if _BACKEND == "jax":
     from keras_initx._backend.jax import tap as tap
     from keras_initx._backend.jax import to_tensor as to_tensor
     from keras_initx._backend.jax import undisturbed as undisturbed
+    from keras_initx._backend.jax import untraced as untraced
     from keras_initx._backend.jax import view as view
 elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import before_training as before_training
+    from keras_initx._backend.tensorflow import compiled as compiled
+    from keras_initx._backend.tensorflow import double_precision as double_precision
     from keras_initx._backend.tensorflow import draw as draw
+    from keras_initx._backend.tensorflow import gradient as gradient
     from keras_initx._backend.tensorflow import has_values as has_values
     from keras_initx._backend.tensorflow import next_state as next_state
     from keras_initx._backend.tensorflow import on_host as on_host
@@ -36,10 +43,14 @@ elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import tap as tap
     from keras_initx._backend.tensorflow import to_tensor as to_tensor
     from keras_initx._backend.tensorflow import undisturbed as undisturbed
+    from keras_initx._backend.tensorflow import untraced as untraced
     from keras_initx._backend.tensorflow import view as view
 elif _BACKEND == "torch":
     from keras_initx._backend.torch import before_training as before_training
+    from keras_initx._backend.torch import compiled as compiled
+    from keras_initx._backend.torch import double_precision as double_precision
     from keras_initx._backend.torch import draw as draw
+    from keras_initx._backend.torch import gradient as gradient
     from keras_initx._backend.torch import has_values as has_values
     from keras_initx._backend.torch import next_state as next_state
     from keras_initx._backend.torch import on_host as on_host
@@ -50,6 +61,7 @@ elif _BACKEND == "torch":
     from keras_initx._backend.torch import tap as tap
     from keras_initx._backend.torch import to_tensor as to_tensor
     from keras_initx._backend.torch import undisturbed as undisturbed
+    from keras_initx._backend.torch import untraced as untraced
     from keras_initx._backend.torch import view as view
 else:
     raise ImportError(

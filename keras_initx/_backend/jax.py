@@ -127,6 +127,32 @@ def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
     return contextlib.nullcontext()
 
 
+def double_precision() -> Any:
+    """A context in which tensors of float64 stay what they are."""
+    return jax.enable_x64(True)
+
+
+def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose code no tracing translates."""
+    return function
+
+
+def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of one tensor, made fast for many calls with one shape."""
+    # JAX crashes on a function of NumPy itself.
+    return jax.jit(lambda tensor: function(tensor))
+
+
+def gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The derivative of an elementwise function; calling it fails if there is none."""
+
+    def slopes(tensor: Any) -> Any:
+        values, pull_back = jax.vjp(function, tensor)
+        return pull_back(jnp.ones_like(values))[0]
+
+    return jax.jit(slopes)
+
+
 def pullback(
     function: Callable[..., Any], arguments: list[Any]
 ) -> tuple[Any, Callable[[np.ndarray], list[Any]]]:

@@ -96,6 +96,37 @@ def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
     return contextlib.nullcontext()
 
 
+def double_precision() -> Any:
+    """A context in which tensors of float64 stay what they are."""
+    return contextlib.nullcontext()
+
+
+def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose code no tracing translates."""
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of one tensor, made fast for many calls with one shape."""
+    return function
+
+
+def gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The derivative of an elementwise function; calling it fails if there is none."""
+
+    def slopes(tensor: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(tensor)
+            values = function(tensor)
+        found = tape.gradient(values, tensor)
+        if found is None:
+            raise ValueError("The values do not depend on the tensor.")
+        return found
+
+    # Eagerly, what NumPy computes would pass for a constant.
+    return tf.function(slopes, autograph=False)
+
+
 def pullback(
     function: Callable[..., Any], arguments: list[Any]
 ) -> tuple[Any, Callable[[np.ndarray], list[Any]]]:

@@ -135,6 +135,32 @@ class _Tap(torch.autograd.Function):
         return gradient, torch.linalg.vector_norm(gradient, dtype=torch.float32)
 
 
+def double_precision() -> Any:
+    """A context in which tensors of float64 stay what they are."""
+    return contextlib.nullcontext()
+
+
+def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose code no tracing translates."""
+    return function
+
+
+def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of one tensor, made fast for many calls with one shape."""
+    return function
+
+
+def gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The derivative of an elementwise function; calling it fails if there is none."""
+
+    def slopes(tensor: Any) -> Any:
+        with torch.enable_grad():
+            tensor = tensor.detach().requires_grad_()
+            return torch.autograd.grad(function(tensor).sum(), tensor)[0]
+
+    return slopes
+
+
 def before_training(
     model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:

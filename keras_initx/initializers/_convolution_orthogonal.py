@@ -35,7 +35,9 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
     >>> layer = keras.layers.Conv2D(64, 3, kernel_initializer="convolution_orthogonal")
 
     Args:
-        gain: float. The factor of the norm. Positive. Defaults to `1.0`.
+        gain: float, str, callable or `keras.layers.Layer`. The factor of the norm.
+            Positive; or an activation, whose `activations.gain` is taken: a name, a
+            function or a layer. Defaults to `1.0`.
         groups: int. For a grouped convolution, its `groups`: the block of each group is
             an orthogonal convolution on its own. Defaults to `1`.
         seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
@@ -48,8 +50,9 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
             Defaults to none; `[-2]` in a depthwise convolution.
 
     Raises:
-        ValueError: If `gain` or `groups` is not positive, `groups` does not divide the
-            number of output channels, or the kernel has more than three spatial axes.
+        ValueError: If `gain` or `groups` is not positive, `gain` is not an elementwise
+            activation, `groups` does not divide the number of output channels, or
+            the kernel has more than three spatial axes.
 
     Reference:
         Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",

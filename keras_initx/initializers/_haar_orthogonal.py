@@ -32,7 +32,9 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
     >>> layer = keras.layers.Dense(64, kernel_initializer="haar_orthogonal")
 
     Args:
-        gain: float. All non-zero singular values. Positive. Defaults to `1.0`.
+        gain: float, str, callable or `keras.layers.Layer`. All non-zero singular
+            values. Positive; or an activation, whose `activations.gain` is taken: a
+            name, a function or a layer. Defaults to `1.0`.
         groups: int. For a grouped convolution, its `groups`: the block of each group is
             semi-orthogonal on its own. Defaults to `1`.
         seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
@@ -44,8 +46,8 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
             Defaults to none.
 
     Raises:
-        ValueError: If `gain` or `groups` is not positive, or if `groups` does not
-            divide the number of output channels.
+        ValueError: If `gain` or `groups` is not positive, `gain` is not an elementwise
+            activation, or if `groups` does not divide the number of output channels.
 
     Reference:
         Saxe, McClelland and Ganguli 2013, "Exact solutions to the nonlinear dynamics of

@@ -33,7 +33,9 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
     >>> layer = keras.layers.Conv2D(64, 3, kernel_initializer="orthogonal_delta")
 
     Args:
-        gain: float. The factor of the norm. Positive. Defaults to `1.0`.
+        gain: float, str, callable or `keras.layers.Layer`. The factor of the norm.
+            Positive; or an activation, whose `activations.gain` is taken: a name, a
+            function or a layer. Defaults to `1.0`.
         groups: int. For a grouped convolution, its `groups`: the block of each group is
             semi-orthogonal on its own. Defaults to `1`.
         tap: str. `"center"` is the tap `(k - 1) // 2` of each spatial axis, even sizes
@@ -49,9 +51,9 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
             Defaults to none; `[-2]` in a depthwise convolution.
 
     Raises:
-        ValueError: If `gain` or `groups` is not positive, `tap` is unknown, `groups`
-            does not divide the number of output channels, or the kernel has more than
-            three spatial axes.
+        ValueError: If `gain` or `groups` is not positive, `gain` is not an elementwise
+            activation, `tap` is unknown, `groups` does not divide the number of
+            output channels, or the kernel has more than three spatial axes.
 
     Reference:
         Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",
@@ -62,7 +64,7 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
 
     def __init__(
         self,
-        gain: float = 1.0,
+        gain: Any = 1.0,
         groups: int = 1,
         tap: str = "center",
         seed: Any = None,

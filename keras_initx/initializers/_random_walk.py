@@ -7,6 +7,7 @@ from keras_initx import _random, _validate
 from keras_initx._axes import KernelAxes
 from keras_initx._registry import register
 from keras_initx.initializers._base import AxesInitializer
+from keras_initx.initializers._gain import config_of, gain_of
 
 _GAINS = {
     "linear": lambda n: math.exp(1 / (2 * n)),
@@ -43,7 +44,9 @@ class RandomWalk(AxesInitializer):
         mode: str. What N counts: `"fan_in"`, or `"fan_out"`, which is what holds the
             gradient where a layer is not square; the paper has square ones. Defaults to
             `"fan_in"`.
-        gain: float or None. Replaces the g above. Positive. Defaults to `None`.
+        gain: float, str, callable, `keras.layers.Layer` or None. Replaces the g above.
+            Positive; or an activation, whose `activations.gain` is taken. Defaults to
+            `None`.
         seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
             `None`.
         input_axes: list of int or None. The input axes of the kernel. Defaults to
@@ -54,7 +57,8 @@ class RandomWalk(AxesInitializer):
             Defaults to none.
 
     Raises:
-        ValueError: If `activation` or `mode` is unknown, or if `gain` is not positive.
+        ValueError: If `activation` or `mode` is unknown, or if `gain` is neither
+            positive nor an elementwise activation.
 
     Reference:
         Sussillo and Abbott 2014, "Random walk initialization for training very deep
@@ -65,7 +69,7 @@ class RandomWalk(AxesInitializer):
         self,
         activation: str = "relu",
         mode: str = "fan_in",
-        gain: float | None = None,
+        gain: Any = None,
         seed: Any = None,
         input_axes: list[int] | None = None,
         output_axes: list[int] | None = None,
@@ -76,9 +80,7 @@ class RandomWalk(AxesInitializer):
             "RandomWalk", "activation", activation, tuple(_GAINS)
         )
         self.mode = _validate.choice("RandomWalk", "mode", mode, ("fan_in", "fan_out"))
-        self.gain = (
-            None if gain is None else _validate.positive("RandomWalk", "gain", gain)
-        )
+        self.gain = None if gain is None else gain_of("RandomWalk", gain)
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         n = axes.fan_in if self.mode == "fan_in" else axes.fan_out
@@ -89,6 +91,6 @@ class RandomWalk(AxesInitializer):
         return {
             "activation": self.activation,
             "mode": self.mode,
-            "gain": self.gain,
+            "gain": None if self.gain is None else config_of(self.gain),
             **super().get_config(),
         }

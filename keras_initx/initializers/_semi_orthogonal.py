@@ -7,6 +7,7 @@ from keras_initx import _haar, _validate
 from keras_initx._arrays import namespace
 from keras_initx._axes import KernelAxes
 from keras_initx.initializers._base import AxesInitializer
+from keras_initx.initializers._gain import config_of, gain_of
 
 
 class SemiOrthogonalInitializer(AxesInitializer):
@@ -17,7 +18,7 @@ class SemiOrthogonalInitializer(AxesInitializer):
 
     def __init__(
         self,
-        gain: float = 1.0,
+        gain: Any = 1.0,
         groups: int = 1,
         seed: Any = None,
         input_axes: list[int] | None = None,
@@ -26,7 +27,7 @@ class SemiOrthogonalInitializer(AxesInitializer):
     ) -> None:
         super().__init__(seed, input_axes, output_axes, batch_axes)
         owner = type(self).__name__
-        self.gain = _validate.positive(owner, "gain", gain)
+        self.gain = gain_of(owner, gain)
         self.groups = _validate.positive_integer(owner, "groups", groups)
 
     def check(self, axes: KernelAxes) -> None:
@@ -61,4 +62,8 @@ class SemiOrthogonalInitializer(AxesInitializer):
         return xp.reshape(xp.swapaxes(matrices, 1, 2), (batch, rows, out_channels))
 
     def get_config(self) -> dict[str, Any]:
-        return {"gain": self.gain, "groups": self.groups, **super().get_config()}
+        return {
+            "gain": config_of(self.gain),
+            "groups": self.groups,
+            **super().get_config(),
+        }

@@ -1,0 +1,193 @@
+"""What an activation is: a name, a function or a layer, as a function of numbers."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_initx import _validate
+from keras_initx._backend import compiled, gradient
+
+# Points are evaluated so many at a time: a compiled function has one shape. For more,
+# PyTorch starts threads, which takes much longer than the work.
+_CHUNK = 2**11
+# The step of a difference quotient in float64: its rounding error is about as small.
+_STEP = 2.0**-25
+
+_Function = Callable[[np.ndarray], np.ndarray]
+
+
+def find(activation: Any) -> Callable[[Any], Any] | None:
+    """The function or layer behind what Keras takes as an activation, if there is."""
+    try:
+        return keras.activations.get(activation)
+    except (TypeError, ValueError):
+        return None
+
+
+class Elementwise:
+    """An activation on float64 numbers: its values and its derivative.
+
+    Both have one row for each point. A row has one number for each unit of a layer
+    whose units may differ (PReLU), and else one number, or some equal ones. They are
+    computed within `eagerly`.
+
+    Args:
+        owner: str. Who asks, for errors.
+        activation: A name, function, layer or config, as in Keras.
+        argument: str. What the owner calls it. Defaults to `"activation"`.
+    """
+
+    def __init__(
+        self, owner: str, activation: Any, argument: str = "activation"
+    ) -> None:
+        self._owner = owner
+        name = getattr(activation, "__name__", None)
+        self._received = f"{argument}={name or repr(activation)}"
+        found = find(activation)
+        if found is None:
+            raise self.error(
+                "a known activation",
+                advice="Pass the name of a Keras activation, a function or a layer.",
+            )
+        self._found = found
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """The values f at each of these points."""
+        return self._by_chunks(self._values, points)
+
+    def derivative(self, points: np.ndarray) -> np.ndarray:
+        """The slopes f' at each of them: the gradient that training uses."""
+        return self._by_chunks(self._slopes, points)
+
+    def error(self, needs: str, detail: str = "", advice: str = "") -> ValueError:
+        """The exception that says that this activation does not fit."""
+        advice = advice or "Pass the activation of single units, for example 'relu'."
+        return _validate.error(self._owner, needs, self._received + detail, advice)
+
+    @functools.cached_property
+    def _on_units(self) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
+        """The function, and the shape of what it takes behind the axis of points."""
+        if isinstance(self._found, keras.Layer):
+            return _as_function(self._found)
+        return self._found, ()
+
+    @functools.cached_property
+    def _probe(self) -> np.ndarray:
+        return self._to_units(np.linspace(-3, 3, self._rows))
+
+    @functools.cached_property
+    def _values(self) -> _Function:
+        """What computes f: with tensors, or with NumPy arrays if tensors fail."""
+        function, _ = self._on_units
+        failures = []
+        for way in (
+            _with_tensors(compiled(function), "float64"),
+            # TensorFlow does not add a float32 constant of the function to that.
+            _with_tensors(compiled(function), "float32"),
+            lambda points: _to_numpy(function(points)),
+        ):
+            try:
+                on_probe = way(self._probe)
+            except Exception as failure:
+                failures.append(failure)
+                continue
+            if not self._is_elementwise(way, on_probe):
+                raise self.error("an elementwise activation")
+            return way
+        first = failures[0]
+        raise self.error(
+            "an activation that is a function of one tensor",
+            f", which raised {type(first).__name__}: {first}",
+        ) from first
+
+    def _is_elementwise(self, values: _Function, on_probe: np.ndarray) -> bool:
+        """Whether a change of every other number leaves the values between as is."""
+        if on_probe.shape != self._probe.shape:
+            return False
+        is_changed = np.arange(self._probe.size).reshape(self._probe.shape) % 2 == 1
+        after = values(self._probe + is_changed)
+        return np.allclose(
+            after[~is_changed], on_probe[~is_changed], rtol=1e-3, equal_nan=True
+        )
+
+    @functools.cached_property
+    def _slopes(self) -> _Function:
+        """What computes f': the backend, or a difference if it cannot (NumPy)."""
+        function, _ = self._on_units
+        for dtype in ("float64", "float32"):
+            way = _with_tensors(gradient(function), dtype)
+            try:
+                way(self._probe)
+            except Exception:
+                continue
+            return way
+        return functools.partial(_difference_quotient, self._values)
+
+    @property
+    def _rows(self) -> int:
+        return max(2, _CHUNK // math.prod(self._on_units[1]))
+
+    def _by_chunks(self, function: _Function, points: np.ndarray) -> np.ndarray:
+        rows, units = self._rows, math.prod(self._on_units[1])
+        results = np.empty((len(points), units))
+        for start in range(0, len(points), rows):
+            chunk = points[start : start + rows]
+            values = function(self._to_units(np.resize(chunk, rows)))
+            results[start : start + rows] = values.reshape(rows, units)[: len(chunk)]
+        return results
+
+    def _to_units(self, points: np.ndarray) -> np.ndarray:
+        """The points, each for all units."""
+        _, shape = self._on_units
+        return points.reshape(-1, *(1,) * len(shape)) * np.ones(shape)
+
+
+def _with_tensors(function: Callable[[Any], Any], dtype: str) -> _Function:
+    return lambda points: _to_numpy(function(ops.convert_to_tensor(points, dtype)))
+
+
+def _to_numpy(values: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(values), "float64")
+
+
+def _difference_quotient(function: _Function, points: np.ndarray) -> np.ndarray:
+    """Of the one to the left and the one to the right, that without a jump."""
+    before, here, behind = (function(points + step) for step in (-_STEP, 0, _STEP))
+    left, right = (here - before) / _STEP, (behind - here) / _STEP
+    return np.where(np.abs(left) < np.abs(right), left, right)
+
+
+def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
+    """What a layer computes, and the shape of the units that it computes it for.
+
+    `call` leaves out the casts of a dtype policy. The layer itself is not changed.
+    """
+    if layer.built and not layer.weights:
+        # Two units show a layer that mixes them, like Softmax.
+        return layer.call, (2,)
+    shape = _unit_shape(layer)
+    config = layer.get_config()
+    if "dtype" in config:
+        config["dtype"] = "float64"
+    copy = type(layer).from_config(config)
+    copy.build((None, *shape))
+    if layer.built:
+        copy.set_weights(layer.get_weights())
+    return copy.call, shape
+
+
+def _unit_shape(layer: keras.Layer) -> tuple[int, ...]:
+    """The shape of the units of a layer with weights: of each size 1 where unknown."""
+    shared = getattr(layer, "shared_axes", None) or []
+    if not layer.built:
+        return (2,) * max([1, *shared])
+    _, *sizes = layer.get_build_config()["input_shape"]
+    return tuple(
+        1 if axis in shared or size is None else size
+        for axis, size in enumerate(sizes, start=1)
+    )

@@ -1,0 +1,79 @@
+"""Second moments of an activation on normal inputs."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_initx.activations._elementwise import Elementwise
+from keras_initx.activations._quadrature import density, normal_means
+
+# Where nothing is left of an integral that exists.
+_FAR = 37.0
+
+_Function = Callable[[np.ndarray], np.ndarray]
+
+
+def second_moment(f: Elementwise, scale: float = 1.0) -> float:
+    """E[f(scale z)^2], the mean over the units where they differ."""
+    return _mean_square(lambda z: f(scale * z))
+
+
+def slope_moment(f: Elementwise, scale: float = 1.0) -> float:
+    """E[f'(scale z)^2]."""
+    return _mean_square(lambda z: f.derivative(scale * z))
+
+
+def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
+    """E[f(scale u) f(scale v)], u and v standard normal with this correlation."""
+    # The sum and the difference of u and v are independent.
+    common = math.sqrt((1 + correlation) / 2)
+    own = math.sqrt((1 - correlation) / 2)
+
+    def means_over_sums(y: np.ndarray, _: np.ndarray) -> np.ndarray:
+        def product(x: np.ndarray, which: np.ndarray) -> np.ndarray:
+            u, v = common * x + own * y[which], common * x - own * y[which]
+            return (f(scale * u) * f(scale * v)).mean(axis=1)
+
+        return normal_means(product, len(y), tolerance=1e-9)
+
+    return float(normal_means(means_over_sums, tolerance=1e-8, is_even=True)[0])
+
+
+def has_jumps(f: Elementwise, scale: float) -> bool:
+    """Whether the derivative does not explain the function.
+
+    Stein: E[(z g(z) - g'(z)) f(z)] = E[g(z) f'(z)] unless f jumps. Here g is 1 + z / 2,
+    which is neither even nor odd.
+    """
+    stein = _mean(
+        lambda z: (
+            (z + z**2 / 2 - 1 / 2)[:, None] * f(scale * z)
+            - scale * (1 + z / 2)[:, None] * f.derivative(scale * z)
+        )
+    )
+    return abs(stein) > 1e-5 * math.sqrt(second_moment(f, scale))
+
+
+def checked(f: Elementwise, moment: float) -> float:
+    """The moment, if an activation with it keeps and has a signal."""
+    if not (math.isfinite(moment) and moment > 0):
+        raise f.error(
+            "an activation that has, on normal inputs, a second moment above 0",
+            f", where that of the activation or its derivative is {moment:.3g}",
+            "Pass another activation.",
+        )
+    return moment
+
+
+def _mean(function: _Function) -> float:
+    """E[function(z)], where it gives a row of numbers for each point."""
+    return float(normal_means(lambda z, _: function(z).mean(axis=1))[0])
+
+
+def _mean_square(function: _Function) -> float:
+    """E[function(z)^2]; infinite if it grows too fast for a mean to exist."""
+    moment = _mean(lambda z: function(z) ** 2)
+    far = np.array([-_FAR, _FAR])
+    left_over = function(far).T ** 2 * density(far)
+    return moment if np.all(left_over <= 1e-9 * moment) else math.inf

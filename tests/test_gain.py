@@ -1,0 +1,648 @@
+"""The gain of an activation, and initializers that take it."""
+
+import contextlib
+import inspect
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import references
+from catalogue import BACKEND, CATALOGUE, refuses, to_numpy, traced
+from keras import layers, ops
+from limits import EPSILON, assert_mean
+from scipy import special
+
+import keras_initx
+from keras_initx import initializers
+from keras_initx.activations import gain
+from keras_initx.activations._quadrature import normal_means
+
+# Keras rounds some constants and results to float32.
+exactly = {"rel": EPSILON, "abs": 0}
+# A difference quotient has half of the second derivative times its step as its error.
+by_differences = {"rel": 1e-6, "abs": 0}
+
+# Keras's names for what has no gain; `threshold` needs arguments.
+NOT_ELEMENTWISE = ("glu", "log_softmax", "softmax")
+
+WITH_GAIN = [
+    row for row in CATALOGUE if "gain" in inspect.signature(row.cls).parameters
+]
+every_class = pytest.mark.parametrize("row", WITH_GAIN, ids=lambda row: row.name)
+every_direction = pytest.mark.parametrize("backward", [False, True])
+
+
+def expected_gain(name, backward=False):
+    function, places = references.FORMULAS[name]
+    function = references.derivative(function) if backward else function
+    return references.expected_gain(function, places)
+
+
+def kinked(x):
+    """Continuous, with kinks where no grid has a point."""
+    return np.where(
+        x.real < -1.2345, -0.3 * x, np.where(x.real < 0.4321, x + 1.3 * 1.2345, 0.1)
+    )
+
+
+# Names
+
+
+def test_every_name_of_keras_is_tested():
+    functions = dict(inspect.getmembers(keras.activations, callable))
+    names = {*functions} - {"get", "serialize", "deserialize"}
+    others = {*NOT_ELEMENTWISE, "sparsemax", "threshold"}
+    assert names | {"swish", "hard_swish", "lecun_tanh"} == {
+        *references.FORMULAS,
+        *others,
+    }
+
+
+@every_direction
+@pytest.mark.parametrize("name", references.FORMULAS)
+def test_gain_of_a_name(name, backward):
+    expected = expected_gain(name, backward)
+    assert gain(name, backward=backward) == pytest.approx(expected, **exactly)
+
+
+@pytest.mark.parametrize("name", ["hard_sigmoid", "soft_shrink", "hard_tanh"])
+def test_the_usual_rule_of_gauss_and_hermite_is_too_coarse(name):
+    nodes, weights = np.polynomial.hermite_e.hermegauss(100)
+    function, _ = references.FORMULAS[name]
+    moment = (weights * function(nodes) ** 2).sum() / weights.sum()
+    assert abs(1 / math.sqrt(moment) / expected_gain(name) - 1) > 1e-5
+
+
+def test_linear_units_need_no_gain():
+    assert gain(None) == gain("linear") == gain(None, backward=True) == 1.0
+
+
+@every_direction
+def test_gain_is_a_python_float(backward):
+    assert type(gain("relu", backward=backward)) is float
+
+
+def test_a_function_of_keras_is_the_same_as_its_name():
+    assert gain(keras.activations.mish) == gain("mish")
+
+
+# What PyTorch says
+
+PYTORCH_AGREES = {
+    ("linear", None): ("linear", 1.0),
+    ("conv1d", None): ("linear", 1.0),
+    ("conv2d", None): ("linear", 1.0),
+    ("conv3d", None): ("linear", 1.0),
+    ("conv_transpose1d", None): ("linear", 1.0),
+    ("conv_transpose2d", None): ("linear", 1.0),
+    ("conv_transpose3d", None): ("linear", 1.0),
+    ("relu", None): ("relu", math.sqrt(2)),
+    ("leaky_relu", None): (layers.LeakyReLU(0.01), math.sqrt(2 / (1 + 0.01**2))),
+    ("leaky_relu", 0.2): ("leaky_relu", math.sqrt(2 / (1 + 0.2**2))),
+    ("leaky_relu", 0.7): (layers.LeakyReLU(0.7), math.sqrt(2 / (1 + 0.7**2))),
+}
+PYTORCH_CONVENTIONS = {"sigmoid": 1.0, "tanh": 5 / 3, "selu": 3 / 4}
+
+
+@pytest.mark.parametrize("nonlinearity", PYTORCH_AGREES, ids=str)
+def test_pytorch_agrees(nonlinearity):
+    activation, published = PYTORCH_AGREES[nonlinearity]
+    assert gain(activation) == pytest.approx(published, **exactly)
+    if BACKEND == "torch":
+        import torch  # noqa: TID251
+
+        theirs = torch.nn.init.calculate_gain(*nonlinearity)
+        assert theirs == pytest.approx(published, **exactly)
+
+
+@pytest.mark.parametrize("name", PYTORCH_CONVENTIONS)
+def test_pytorch_has_a_convention(name):
+    published = PYTORCH_CONVENTIONS[name]
+    assert gain(name) != pytest.approx(published, rel=0.04)
+    if BACKEND == "torch":
+        import torch  # noqa: TID251
+
+        assert torch.nn.init.calculate_gain(name) == pytest.approx(published)
+
+
+# Functions
+
+
+def of_the_backend():
+    """The function x sin(x) by the backend's own operations."""
+    if BACKEND == "jax":
+        import jax.numpy as jnp  # noqa: TID251
+
+        return lambda x: x * jnp.sin(x)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf  # noqa: TID251
+
+        return lambda x: x * tf.sin(x)
+    import torch  # noqa: TID251
+
+    return lambda x: x * torch.sin(x)
+
+
+def x_sin_x(x):
+    return x * np.sin(x)
+
+
+@every_direction
+@pytest.mark.parametrize(
+    "function", [lambda x: x * ops.sin(x), of_the_backend()], ids=["keras", "backend"]
+)
+def test_gain_of_a_function_of_tensors(function, backward):
+    judge = references.derivative(x_sin_x) if backward else x_sin_x
+    expected = references.expected_gain(judge)
+    assert gain(function, backward=backward) == pytest.approx(expected, **exactly)
+
+
+@every_direction
+@pytest.mark.parametrize("function", [x_sin_x, np.tanh, kinked])
+def test_gain_of_a_function_of_numpy(function, backward):
+    places = [-1.2345, 0.4321] if function is kinked else []
+    judge = references.derivative(function) if backward else function
+    expected = references.expected_gain(judge, places)
+    limit = by_differences if backward else exactly
+    assert gain(function, backward=backward) == pytest.approx(expected, **limit)
+
+
+def test_the_quadrature_misses_no_kink_and_no_jump():
+    """Many at a time: anywhere, and close to where an interval may end."""
+    close = np.outer([-1, 1], 10.0 ** -np.arange(1, 10)).ravel()
+    near = (np.array([-2, -1.5, 0, 0.5, 1, 2])[:, None] + close).ravel()
+    places = np.concatenate([np.random.default_rng(1).uniform(-3, 3, 10_000), near])
+    above = special.erfc(places / math.sqrt(2)) / 2
+    density = np.exp(-(places**2) / 2) / math.sqrt(2 * math.pi)
+    kinks = normal_means(
+        lambda z, which: np.maximum(z - places[which], 0) ** 2, len(places)
+    )
+    of_kinks = (1 + places**2) * above - places * density
+    np.testing.assert_allclose(kinks, of_kinks, rtol=1e-7)
+    jumps = normal_means(lambda z, which: z > places[which], len(places))
+    np.testing.assert_allclose(jumps, above, rtol=1e-7)
+
+
+@pytest.mark.parametrize("place", [-2.0001, -1 / 3, 1e-7, math.pi / 10, 1.0, 2.71828])
+def test_a_kink_and_a_jump_may_be_anywhere(place):
+    place = float(place)
+
+    def kink(x):
+        return ops.maximum(x - place, 0.0)
+
+    def jump(x):
+        return ops.where(x > place, x, 0.5 * x)
+
+    above = math.erfc(place / math.sqrt(2)) / 2
+    density = math.exp(-(place**2) / 2) / math.sqrt(2 * math.pi)
+    of_kink = (1 + place**2) * above - place * density
+    assert gain(kink) == pytest.approx(1 / math.sqrt(of_kink), **exactly)
+    assert gain(kink, backward=True) == pytest.approx(1 / math.sqrt(above), **exactly)
+    of_jump = 1 / 4 + 3 / 4 * (above + place * density)
+    assert gain(jump) == pytest.approx(1 / math.sqrt(of_jump), **exactly)
+
+
+def test_the_derivative_of_a_jump_in_numpy_leaves_the_jump_out():
+    shrink, places = references.FORMULAS["hard_shrink"]
+    expected = references.expected_gain(references.derivative(shrink), places)
+    found = gain(lambda x: np.where(np.abs(x) > 0.5, x, 0.0), backward=True)
+    assert found == pytest.approx(expected, **by_differences)
+
+
+def test_backward_uses_the_gradient_of_training():
+    def straight_through(x):
+        return x + keras.ops.stop_gradient(keras.ops.sign(x) - x)
+
+    assert gain(straight_through) == pytest.approx(1.0, **exactly)
+    assert gain(straight_through, backward=True) == pytest.approx(1.0, **exactly)
+
+
+@pytest.mark.parametrize(
+    ("function", "moment"),
+    [
+        # Of the powers |x|^(2 p): 2^p Gamma(p + 1/2) / sqrt(pi).
+        (lambda x: ops.abs(x) ** -0.25, 2**-0.25 * math.gamma(1 / 4) / math.pi**0.5),
+        (lambda x: ops.exp(x), math.exp(2)),
+        (lambda x: ops.exp(x * x / 5), math.sqrt(5)),
+        (lambda x: 1e-60 * x, 1e-120),
+        (lambda x: x**9, math.prod(range(1, 18, 2))),
+        (lambda x: x > 0, 1 / 2),
+    ],
+    ids=["pole", "exponential", "long tail", "small", "power", "boolean"],
+)
+def test_unusual_functions(function, moment):
+    if BACKEND == "jax" and moment < 1e-100:
+        pytest.skip("Keras multiplies in float32 there")
+    # A pole is cut off at an interval of width 2^-52.
+    assert gain(function) == pytest.approx(1 / math.sqrt(moment), rel=5e-7, abs=0)
+
+
+# Layers
+
+LAYERS = {
+    "LeakyReLU": (layers.LeakyReLU(0.1), references.leaky_relu(0.1), [0]),
+    "ReLU": (layers.ReLU(max_value=6), *references.FORMULAS["relu6"]),
+    "ReLU with a slope": (
+        layers.ReLU(negative_slope=0.5, threshold=0.3),
+        lambda x: np.where(x.real >= 0.3, x, 0.5 * (x - 0.3)),
+        [0.3],
+    ),
+    "ELU": (
+        layers.ELU(0.5),
+        lambda x: np.where(x.real > 0, x, 0.5 * (np.exp(x) - 1)),
+        [0],
+    ),
+    "Activation": (layers.Activation("gelu"), *references.FORMULAS["gelu"]),
+    "PReLU": (layers.PReLU(), *references.FORMULAS["relu"]),
+    "PReLU with a slope": (
+        layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2]),
+        references.leaky_relu(0.25),
+        [0],
+    ),
+    "bfloat16": (
+        layers.LeakyReLU(0.3, dtype="mixed_bfloat16"),
+        references.leaky_relu(0.3),
+        [0],
+    ),
+}
+
+
+@every_direction
+@pytest.mark.parametrize("name", LAYERS)
+def test_gain_of_a_layer(name, backward):
+    layer, function, places = LAYERS[name]
+    judge = references.derivative(function) if backward else function
+    expected = references.expected_gain(judge, places)
+    before = layer.built
+    assert gain(layer, backward=backward) == pytest.approx(expected, **exactly)
+    assert layer.built == before
+
+
+@pytest.mark.parametrize(
+    ("shape", "shared_axes"), [((None, 3), None), ((None, 5, None, 3), [1, 2])]
+)
+def test_gain_of_a_layer_whose_units_differ(shape, shared_axes):
+    layer = layers.PReLU(shared_axes=shared_axes)
+    layer.build(shape)
+    slopes = np.array([0.1, 0.5, -2.0]).reshape(layer.alpha.shape)
+    layer.set_weights([slopes])
+    expected = math.sqrt(2 / (1 + (slopes**2).mean()))
+    assert gain(layer) == pytest.approx(expected, **exactly)
+    assert gain(layer, backward=True) == pytest.approx(expected, **exactly)
+    np.testing.assert_array_equal(layer.get_weights()[0], slopes.astype("float32"))
+
+
+@keras.saving.register_keras_serializable("test_gain")
+class Swish(keras.Layer):
+    """A layer of a user, with a weight for each unit."""
+
+    def build(self, input_shape):
+        self.beta = self.add_weight(shape=input_shape[-1:], initializer="ones")
+
+    def call(self, x):
+        return x * ops.sigmoid(self.beta * x)
+
+
+def test_gain_of_a_layer_of_a_user():
+    layer = Swish()
+    assert gain(layer) == pytest.approx(expected_gain("silu"), **exactly)
+    assert not layer.built
+    layer(np.zeros((1, 2)))
+    layer.set_weights([np.array([0.0, 2.0])])
+
+    def judge(x):
+        return x / (1 + np.exp(-2 * x))
+
+    moment = (1 / 4 + references.second_moment(judge)) / 2
+    assert gain(layer) == pytest.approx(1 / math.sqrt(moment), **exactly)
+
+
+@pytest.mark.parametrize(
+    "activation", [layers.LeakyReLU(0.1), Swish(), keras_initx.lecun_tanh]
+)
+def test_gain_of_a_config(activation):
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(activation)))
+    assert gain(config) == gain(activation)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("activation", [*NOT_ELEMENTWISE, "softmax layer", "random"])
+def test_what_is_not_elementwise_is_refused(activation):
+    received = repr(activation)
+    if activation == "softmax layer":
+        activation = layers.Softmax()
+        received = repr(activation)
+    elif activation == "random":
+
+        def activation(x):
+            return x + keras.random.normal(x.shape)
+
+        received = "activation"
+    message = (
+        f"`gain` needs an elementwise activation. Received: activation={received}. "
+        "Pass the activation of single units, for example 'relu'."
+    )
+    with refuses(message):
+        gain(activation)
+
+
+@pytest.mark.parametrize("function", [lambda x: 1.0, lambda x: x[:-1], ops.cumsum])
+def test_a_function_that_mixes_its_inputs_is_refused(function):
+    message = (
+        "`gain` needs an elementwise activation. Received: "
+        f"activation={function.__name__}. Pass the activation of single units, for "
+        "example 'relu'."
+    )
+    with refuses(message):
+        gain(function)
+
+
+@pytest.mark.parametrize("activation", ["no_such", 1.5, object, {"class_name": "No"}])
+def test_what_keras_does_not_know_is_refused(activation):
+    if activation is object:
+        activation = object()
+    message = (
+        f"`gain` needs a known activation. Received: activation={activation!r}. Pass "
+        "the name of a Keras activation, a function or a layer."
+    )
+    with refuses(message):
+        gain(activation)
+
+
+def test_a_function_that_needs_more_is_refused():
+    def scaled(x, factor):
+        return factor * x
+
+    with pytest.raises(
+        ValueError, match="`gain` needs an activation that is a fun"
+    ) as e:
+        gain(scaled)
+    assert str(e.value).startswith(
+        "`gain` needs an activation that is a function of one tensor. Received: "
+        "activation=scaled, which raised TypeError: "
+    )
+    assert "'factor'. Pass the activation of single units" in str(e.value)
+    assert isinstance(e.value.__cause__, TypeError)
+
+
+NO_MOMENT = {"0": lambda x: 0.0 * x, "inf": lambda x: ops.exp(x * x / 4)}
+
+
+@pytest.mark.parametrize("moment", NO_MOMENT)
+def test_an_activation_without_a_moment_is_refused(moment):
+    message = (
+        "`gain` needs an activation that has, on normal inputs, a second moment above "
+        "0. Received: activation=<lambda>, where that of the activation or its "
+        f"derivative is {moment}. Pass another activation."
+    )
+    with refuses(message):
+        gain(NO_MOMENT[moment])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: 1 / x,
+        lambda x: 1 / ops.sqrt(ops.abs(x)),
+        lambda x: ops.log(x),
+        lambda x: ops.exp(ops.exp(x)),
+        lambda x: ops.exp(x * x),
+        # It exists, but a part of 1e-6 lies where float64 has no density.
+        lambda x: ops.exp(x * x / 4.08),
+    ],
+    ids=["pole", "weak pole", "half line", "overflow", "tail", "slow tail"],
+)
+def test_more_without_a_moment(function):
+    with pytest.raises(ValueError, match="`gain` needs an activation that has, on nor"):
+        gain(function)
+
+
+def test_a_step_has_no_gradient():
+    assert gain(ops.sign) == 1.0
+    with pytest.raises(
+        ValueError, match="that of the activation or its derivative is 0"
+    ):
+        gain(ops.sign, backward=True)
+
+
+# Anywhere
+
+
+def test_gain_while_a_program_is_traced():
+    """A number, as always: the program does not see how it was found."""
+    seen = {}
+
+    def program():
+        seen["function"] = gain(lambda x: x * ops.sin(x))
+        seen["backward"] = gain(lambda x: x * ops.sin(x), backward=True)
+        seen["layer"] = gain(layers.PReLU(keras.initializers.Constant(0.25)))
+        seen["initializer"] = initializers.HaarOrthogonal(gain=layers.ELU(0.7)).gain
+        return ops.ones(())
+
+    traced(program)
+    assert seen["function"] == gain(lambda x: x * ops.sin(x))
+    assert seen["backward"] == gain(lambda x: x * ops.sin(x), backward=True)
+    assert seen["layer"] == pytest.approx(math.sqrt(2 / (1 + 0.25**2)), **exactly)
+    assert seen["initializer"] == gain(layers.ELU(0.7))
+
+
+@contextlib.contextmanager
+def no_gradients():
+    if BACKEND == "torch":
+        import torch  # noqa: TID251
+
+        with torch.inference_mode():
+            yield
+    else:
+        yield
+
+
+SCOPES = {
+    "stateless": keras.StatelessScope,
+    "no gradients": no_gradients,
+    "no values": lambda: keras.device("meta" if BACKEND == "torch" else "cpu"),
+}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_gain_within_a_scope_of_keras(scope):
+    with SCOPES[scope]():
+        found = gain(lambda x: x * ops.sin(x), backward=True)
+        of_layer = gain(layers.PReLU(keras.initializers.Constant(0.25)))
+    assert found == gain(lambda x: x * ops.sin(x), backward=True)
+    assert of_layer == pytest.approx(math.sqrt(2 / (1 + 0.25**2)), **exactly)
+
+
+def test_gain_leaves_the_precision_of_jax_alone():
+    gain(lambda x: x * ops.sin(x))
+    assert ops.convert_to_tensor([1.0]).dtype == ops.ones((1,)).dtype
+
+
+# Initializers
+
+
+@keras.saving.register_keras_serializable("test_gain")
+def registered(x):
+    return ops.sin(x)
+
+
+def unregistered(x):
+    return ops.sin(x)
+
+
+def relu6(x):
+    """Not registered, with the name of another function of Keras."""
+    return ops.sin(x)
+
+
+class Unregistered(keras.Layer):
+    def call(self, x):
+        return ops.sin(x)
+
+
+def built_prelu():
+    layer = layers.PReLU("ones")
+    layer.build((None, 3))
+    return layer
+
+
+# Each with what the config says, or None for the number itself.
+ACTIVATIONS = {
+    "name": ("gelu", "gelu"),
+    "alias": ("swish", "swish"),
+    "ours": ("lecun_tanh", "lecun_tanh"),
+    "our function": (keras_initx.lecun_tanh, "lecun_tanh"),
+    "function of Keras": (keras.activations.relu, "relu"),
+    "registered": (registered, keras.activations.serialize(registered)),
+    "unregistered": (unregistered, None),
+    "other meaning": (relu6, None),
+    # Another function than keras.activations.gelu.
+    "operation": (ops.gelu, None),
+    "lambda": (lambda x: ops.sin(x), None),
+    "NumPy": (np.tanh, None),
+    "layer": (
+        layers.LeakyReLU(0.1, name="leaky"),
+        keras.saving.serialize_keras_object(layers.LeakyReLU(0.1, name="leaky")),
+    ),
+    "unregistered layer": (Unregistered(), None),
+    "lambda in a layer": (layers.Activation(lambda x: ops.sin(x)), None),
+    "weights": (built_prelu(), None),
+}
+
+
+@every_class
+def test_the_gain_may_be_an_activation(row):
+    by_name = row.typical(gain="gelu", seed=3)
+    by_number = row.typical(gain=gain("gelu"), seed=3)
+    assert by_name.gain == by_number.gain == gain("gelu")
+    np.testing.assert_array_equal(
+        to_numpy(by_name((4, 6))), to_numpy(by_number((4, 6)))
+    )
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_config_says_which_activation(name):
+    activation, written = ACTIVATIONS[name]
+    original = initializers.OrthogonalDelta(gain=activation, seed=3)
+    config = original.get_config()
+    assert config["gain"] == (float(original.gain) if written is None else written)
+    assert json.loads(json.dumps(config)) == config
+    serialized = json.loads(json.dumps(keras.initializers.serialize(original)))
+    for copy in (
+        initializers.OrthogonalDelta.from_config(config),
+        keras.initializers.get(serialized),
+    ):
+        assert copy.gain == original.gain == gain(activation)
+        assert copy.get_config() == config
+
+
+@pytest.mark.parametrize("name", ["name", "registered", "unregistered", "layer"])
+def test_attention_clones_and_files_keep_the_gain(name, tmp_path):
+    activation, _ = ACTIVATIONS[name]
+    inputs = keras.Input((3, 8))
+    attention = layers.MultiHeadAttention(
+        2, 4, kernel_initializer=initializers.OrthogonalDelta(gain=activation)
+    )
+    model = keras.Model(inputs, attention(inputs, inputs))
+    kernel = to_numpy(attention._query_dense.kernel).reshape(8, 8)
+    np.testing.assert_allclose(
+        np.linalg.svd(kernel, compute_uv=False), gain(activation), rtol=1e-5
+    )
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras").layers[-1]
+    for layer in (attention, copy):
+        for part in (layer._query_dense, layer._output_dense):
+            assert part.kernel_initializer.gain == gain(activation)
+
+
+class Attention(keras.Model):
+    """Builds its layers when `fit` first calls it, without values."""
+
+    def __init__(self):
+        super().__init__()
+        slope = layers.PReLU(keras.initializers.Constant(0.25))
+        self.attention = layers.MultiHeadAttention(
+            2, 4, kernel_initializer=initializers.RandomWalk(gain=slope)
+        )
+
+    def call(self, x):
+        return self.attention(x, x)
+
+
+def test_a_model_that_fit_builds():
+    model = Attention()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3, 8)), np.ones((4, 3, 8)), verbose=0)
+    found = model.attention._key_dense.kernel_initializer.gain
+    assert found == pytest.approx(math.sqrt(2 / (1 + 0.25**2)), **exactly)
+    # Kernels and biases of query, key, value and output.
+    assert len(model.weights) == 8
+
+
+@every_class
+@pytest.mark.parametrize(
+    "value", [0, -1.0, math.nan, True, "no_such", "2.0", [1.0], {}, object()]
+)
+def test_a_gain_that_is_none_is_refused(row, value):
+    message = (
+        f"`{row.name}` needs `gain` to be a finite number above 0, or an activation. "
+        f"Received: gain={value!r}. Pass for example 1.0 or 'relu'."
+    )
+    with refuses(message):
+        row.cls(gain=value)
+
+
+@every_class
+def test_an_activation_without_a_gain_is_refused(row):
+    message = (
+        f"`{row.name}` needs an elementwise activation. Received: gain='softmax'. Pass "
+        "the activation of single units, for example 'relu'."
+    )
+    with refuses(message):
+        row.cls(gain="softmax")
+
+
+def test_each_class_with_a_gain_is_tested():
+    names = {row.name for row in WITH_GAIN}
+    assert names == {
+        "HaarOrthogonal",
+        "OrthogonalDelta",
+        "ConvolutionOrthogonal",
+        "RandomWalk",
+    }
+
+
+# What it is for
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "tanh", "selu", "hard_silu"])
+def test_a_layer_keeps_the_second_moment(name):
+    """The mean of n independent numbers f(z)^2 has the standard error s / sqrt(n)."""
+    f = references.FORMULAS[name][0]
+    kernel = to_numpy(initializers.HaarOrthogonal(gain=name, seed=1)((256, 256)))
+    signal = f(np.random.default_rng(0).normal(size=(1024, 256)))
+    assert_mean((signal @ kernel).ravel() ** 2, 1.0)
