@@ -18,6 +18,7 @@ from keras_initx.activations import gain as gain
 from keras_initx.activations import lecun_tanh as lecun_tanh
 from keras_initx.activations import variance_map as variance_map
 from keras_initx.callbacks import LSUV as LSUV
+from keras_initx.callbacks import SignalMonitor as SignalMonitor
 from keras_initx.config import disable_portable_seeds as disable_portable_seeds
 from keras_initx.config import enable_portable_seeds as enable_portable_seeds
 from keras_initx.config import is_portable_seeds_enabled as is_portable_seeds_enabled

@@ -68,6 +68,11 @@ def join(owner: str, batches: list[Any]) -> Any:
         ) from error
 
 
+def kept(batch: Any) -> Any:
+    """The batch, in memory that nobody writes to again."""
+    return keras.tree.map_structure(_kept, batch)
+
+
 def is_data_set(data: Any) -> bool:
     """Whether this is no batch, but what batches are taken from."""
     if isinstance(data, keras.utils.PyDataset):
@@ -89,6 +94,13 @@ def _elements(owner: str, data: Any, count: int) -> list[tuple[Any, Any, Any]]:
             owner, "at least one batch", f"{data!r}, which is empty", "Pass data."
         )
     return found
+
+
+def _kept(leaf: Any) -> Any:
+    """A copy of what may change: arrays, and tensors of PyTorch."""
+    if isinstance(leaf, np.ndarray):
+        return leaf.copy()
+    return leaf.clone() if hasattr(leaf, "clone") else leaf
 
 
 def _of_this_backend(leaf: Any) -> Any:
