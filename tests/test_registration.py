@@ -12,7 +12,15 @@ from catalogue import CATALOGUE, run_python
 
 import keras_initx
 
-FOLDERS = ("activations", "callbacks", "config", "initializers", "layers", "schemes")
+FOLDERS = (
+    "activations",
+    "callbacks",
+    "config",
+    "diagnostics",
+    "initializers",
+    "layers",
+    "schemes",
+)
 # The activations themselves, with their ids; the folder's other functions are about
 # activations.
 ACTIVATIONS = {"lecun_tanh": keras_initx.activations.lecun_tanh}

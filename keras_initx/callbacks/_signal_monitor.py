@@ -1,6 +1,8 @@
 """The signal in each layer, in the logs of every epoch."""
 
+import collections
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -31,8 +33,11 @@ class SignalMonitor(keras.callbacks.Callback):
 
     NaN stands for what is not known. The history has them, and so have the callbacks
     that stand behind this one in the list: `CSVLogger`, `TensorBoard`, `EarlyStopping`.
-    An epoch takes one to two forward passes of that batch longer. Training itself is
-    not disturbed: not a weight, a seed, a moving average or a batch is another one.
+    The whole report of the last look is the attribute `report`.
+
+    It looks before the first step, too, and each look takes one to two forward passes.
+    Training itself is not disturbed: not a weight, a seed, a moving average or a batch
+    is another one.
 
     Keras's progress bar shows all logs: `layers` and `quantities` keep it short.
 
@@ -74,12 +79,17 @@ class SignalMonitor(keras.callbacks.Callback):
         super().__init__()
         self.report: Any = None
         self._data = data
-        self._layers = [layers] if isinstance(layers, str) else layers
+        self._layers = None if layers is None else _listed(layers)
+        if self._layers is not None and not all(map(_is_name, self._layers)):
+            raise _validate.error(
+                "SignalMonitor",
+                "`layers` to be names or paths of layers, or None",
+                f"layers={layers!r}",
+                'Pass for example ["dense_1"].',
+            )
         self._quantities = [
             _validate.choice("SignalMonitor", "quantities", quantity, _QUANTITIES)
-            for quantity in (
-                [quantities] if isinstance(quantities, str) else quantities
-            )
+            for quantity in _listed(quantities)
         ]
         self._training = training
         self._batch: Any = None
@@ -87,34 +97,33 @@ class SignalMonitor(keras.callbacks.Callback):
         self._keys: dict[str, float] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._keys = {}
+        self._is_waiting, self._keys = True, {}
         if self._data is None:
-            self._is_waiting = True
+            self._batch = None
         elif self._batch is None:
             self._batch = kept(one_batch("SignalMonitor", self._data, 1))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._is_waiting:
             self._is_waiting = False
-            show_first_batches(self.model, 1, self._keep)
+            show_first_batches(self.model, 1, self._begin)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._batch is None:
-            return
-        self.report = signal_report(self.model, self._batch, training=self._training)
-        found = self._values()
-        # `CSVLogger` expects in each epoch what the first one had.
-        self._keys |= dict.fromkeys(found, math.nan)
-        if logs is not None:
-            logs.update(self._keys | found)
+        if self._batch is not None:
+            found = self._look()
+            if logs is not None:
+                logs.update(self._keys | found)
 
-    def _keep(self, batches: list[Any]) -> None:
-        """Keeps the inputs of the first batch."""
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(batches[0])
-        self._batch = kept(one_batch("SignalMonitor", x, 1))
+    def _begin(self, batches: list[Any]) -> None:
+        """Looks before the first step, where an error costs no epoch."""
+        if self._data is None:
+            x, _, _ = keras.utils.unpack_x_y_sample_weight(batches[0])
+            self._batch = kept(one_batch("SignalMonitor", x, 1))
+        self._look()
 
-    def _values(self) -> dict[str, float]:
+    def _look(self) -> dict[str, float]:
         """What the logs get now."""
+        self.report = signal_report(self.model, self._batch, training=self._training)
         rows = [row for row in self.report if row.kernels and row.std is not None]
         for wanted in self._layers or ():
             if not any(_is_within(row.path, wanted) for row in rows):
@@ -124,17 +133,33 @@ class SignalMonitor(keras.callbacks.Callback):
                     f"layers={wanted!r}, which names none",
                     f"The model has: {', '.join(row.path for row in rows) or 'none'}.",
                 )
-        values = {}
+        found, names = {}, collections.Counter[str]()
         for row in rows:
+            # Layers within layers may have one name, and so one path.
+            number = names[row.path]
+            names[row.path] += 1
+            name = f"{row.path}_{number}" if number else row.path
             if self._layers and not any(_is_within(row.path, w) for w in self._layers):
                 continue
             for quantity in self._quantities:
                 value = getattr(row, quantity)
                 # Where nothing can be saturated, nothing is written.
                 if value is not None or quantity != "saturated":
-                    key = f"signal/{row.path}/{quantity}"
-                    values[key] = math.nan if value is None else value
-        return values
+                    key = f"signal/{name}/{quantity}"
+                    found[key] = math.nan if value is None else value
+        # `CSVLogger` writes in each epoch what the first one had.
+        self._keys |= dict.fromkeys(found, math.nan)
+        return found
+
+
+def _listed(value: Any) -> list[Any]:
+    """The members of what is given; what has none is one itself."""
+    is_one = isinstance(value, str) or not isinstance(value, Iterable)
+    return [value] if is_one else list(value) or [value]
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_within(path: str, wanted: str) -> bool:
