@@ -30,8 +30,11 @@ def compare(
     """The signal reports of several schemes on one architecture, side by side.
 
     Each scheme is put on the model, `signal_report` looks at it, and the next one
-    follows. The weights of a given model are put back bit for bit afterwards, also
-    after an error; a function that builds is called once for each scheme.
+    follows. Afterwards, also after an error, the weights of a given model are put back
+    bit for bit, and so are all other variables: moving averages, seeds, those of its
+    optimizer. It stays built, if it was not, and a scheme's other changes stay, as of
+    the layers or of `trainable`; for these pass a function that builds. It is called
+    once for each scheme.
 
     Examples:
     >>> model = keras.Sequential([keras.Input((30,))])
@@ -71,23 +74,18 @@ def compare(
         `plot()`.
 
     Raises:
-        ValueError: If `schemes` is not a dict that names some, or as in
-            `signal_report`.
+        ValueError: If `schemes` is not a dict that names some, or if there is no
+            model; or as in `signal_report`.
+        Exception: What a scheme raises, with a note that names the scheme.
     """
-    if not (isinstance(schemes, dict) and schemes):
-        raise _validate.error(
-            "compare",
-            "`schemes` to be a dict of at least one scheme",
-            f"schemes={schemes!r}",
-            'Pass for example {"as it is": None, "he": "he_normal"}.',
-        )
+    _check(schemes)
     labelled = one_labelled_batch("compare", x, y, sample_weight)
     reports: dict[str, SignalReport] = {}
     for name, scheme in schemes.items():
         try:
             with _model(build_or_model, labelled[0]) as model:
                 _apply(model, scheme)
-                reports[str(name)] = look(
+                reports[name] = look(
                     "compare",
                     model,
                     labelled,
@@ -99,6 +97,30 @@ def compare(
             error.add_note(f"This happened in the scheme {name!r}.")
             raise
     return Comparison(reports)
+
+
+def _check(schemes: Any) -> None:
+    """Raises where something is no scheme, before the first one is looked at."""
+    is_dict = isinstance(schemes, dict) and len(schemes) > 0
+    if not (is_dict and all(isinstance(name, str) for name in schemes)):
+        raise _validate.error(
+            "compare",
+            "`schemes` to be a dict of at least one scheme, by its name",
+            f"schemes={schemes!r}",
+            'Pass for example {"as it is": None, "he": "he_normal"}.',
+        )
+    for name, scheme in schemes.items():
+        if not (scheme is None or _is_initializer(scheme) or callable(scheme)):
+            raise _validate.error(
+                "compare",
+                "each scheme to be an initializer, a function of the model, or None",
+                f"schemes={{{name!r}: {scheme!r}}}",
+                'Pass for example "he_normal".',
+            )
+
+
+def _is_initializer(scheme: Any) -> bool:
+    return isinstance(scheme, str | dict | type | keras.initializers.Initializer)
 
 
 @contextmanager
@@ -117,20 +139,35 @@ def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
         yield model
         return
     build(build_or_model, batch)
-    changes = Changes()
-    for variable in build_or_model.variables:
+    changes, optimizer = Changes(), getattr(build_or_model, "optimizer", None)
+    was_built = optimizer is not None and optimizer.built
+    for variable in (
+        *build_or_model.variables,
+        *getattr(build_or_model, "metrics_variables", ()),
+        *(optimizer.variables if optimizer is not None else ()),
+    ):
         changes.remember(variable)
     try:
         yield build_or_model
     finally:
         changes.undo()
+        if optimizer is not None and optimizer.built and not was_built:
+            _begin_again(optimizer)
+
+
+def _begin_again(optimizer: keras.optimizers.Optimizer) -> None:
+    """Sets an optimizer that a scheme has built to what it was then."""
+    twin = type(optimizer).from_config(optimizer.get_config())
+    twin.build(optimizer._trainable_variables)
+    for variable, other in zip(optimizer.variables, twin.variables, strict=True):
+        variable.assign(other)
 
 
 def _apply(model: keras.layers.Layer, scheme: Any) -> None:
     """Sets the weights of a model by one scheme."""
     if scheme is None:
         return
-    if not isinstance(scheme, str | dict | type | keras.initializers.Initializer):
+    if not _is_initializer(scheme):
         scheme(model)
         return
     draws, done = Draws(scheme), set()
