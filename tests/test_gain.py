@@ -1,5 +1,6 @@
 """The gain of an activation, and initializers that take it."""
 
+import concurrent.futures
 import contextlib
 import inspect
 import json
@@ -25,7 +26,7 @@ exactly = {"rel": EPSILON, "abs": 0}
 by_differences = {"rel": 1e-6, "abs": 0}
 
 # Keras's names for what has no gain; `threshold` needs arguments.
-NOT_ELEMENTWISE = ("glu", "log_softmax", "softmax")
+NOT_ELEMENTWISE = ("glu", "log_softmax", "softmax", "sparsemax")
 
 WITH_GAIN = [
     row for row in CATALOGUE if "gain" in inspect.signature(row.cls).parameters
@@ -53,11 +54,8 @@ def kinked(x):
 def test_every_name_of_keras_is_tested():
     functions = dict(inspect.getmembers(keras.activations, callable))
     names = {*functions} - {"get", "serialize", "deserialize"}
-    others = {*NOT_ELEMENTWISE, "sparsemax", "threshold"}
-    assert names | {"swish", "hard_swish", "lecun_tanh"} == {
-        *references.FORMULAS,
-        *others,
-    }
+    names |= {"swish", "hard_swish", "lecun_tanh"}
+    assert names == {*references.FORMULAS, *NOT_ELEMENTWISE, "threshold"}
 
 
 @every_direction
@@ -147,6 +145,10 @@ def of_the_backend():
 
 def x_sin_x(x):
     return x * np.sin(x)
+
+
+def x_sin_x_of_keras(x):
+    return x * ops.sin(x)
 
 
 @every_direction
@@ -350,7 +352,17 @@ def test_what_is_not_elementwise_is_refused(activation):
         gain(activation)
 
 
-@pytest.mark.parametrize("function", [lambda x: 1.0, lambda x: x[:-1], ops.cumsum])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: 1.0,
+        lambda x: x[:-1],
+        lambda x: ops.concatenate([x, -x], axis=-1),
+        lambda x: ops.cumsum(x, axis=0),
+        lambda x: ops.cumsum(x, axis=-1),
+        lambda x: x - ops.max(x, axis=0),
+    ],
+)
 def test_a_function_that_mixes_its_inputs_is_refused(function):
     message = (
         "`gain` needs an elementwise activation. Received: "
@@ -361,13 +373,14 @@ def test_a_function_that_mixes_its_inputs_is_refused(function):
         gain(function)
 
 
-@pytest.mark.parametrize("activation", ["no_such", 1.5, object, {"class_name": "No"}])
+@pytest.mark.parametrize(
+    "activation", ["no_such", 1.5, object(), {"class_name": "No"}, layers.LeakyReLU]
+)
 def test_what_keras_does_not_know_is_refused(activation):
-    if activation is object:
-        activation = object()
+    received = getattr(activation, "__name__", repr(activation))
     message = (
-        f"`gain` needs a known activation. Received: activation={activation!r}. Pass "
-        "the name of a Keras activation, a function or a layer."
+        f"`gain` needs a known activation. Received: activation={received}. Pass the "
+        "name of a Keras activation, a function or a layer."
     )
     with refuses(message):
         gain(activation)
@@ -387,6 +400,22 @@ def test_a_function_that_needs_more_is_refused():
     )
     assert "'factor'. Pass the activation of single units" in str(e.value)
     assert isinstance(e.value.__cause__, TypeError)
+
+
+def test_a_layer_that_cannot_be_made_again_is_refused():
+    layer = layers.Lambda(x_sin_x_of_keras, name="sine")
+    with pytest.raises(ValueError, match="`gain` needs a layer that can be ma") as e:
+        gain(layer)
+    assert str(e.value).startswith(
+        "`gain` needs a layer that can be made again from its config. Received: "
+        "activation=<Lambda name=sine, built=False>, which raised "
+    )
+    assert str(e.value).endswith(
+        ". Pass a function, for example the `call` of the layer, once built."
+    )
+    # Both ways that the text names.
+    layer(np.zeros((1, 2)))
+    assert gain(layer) == gain(layer.call) == gain(x_sin_x_of_keras)
 
 
 NO_MOMENT = {"0": lambda x: 0.0 * x, "inf": lambda x: ops.exp(x * x / 4)}
@@ -477,6 +506,46 @@ def test_gain_within_a_scope_of_keras(scope):
     assert of_layer == pytest.approx(math.sqrt(2 / (1 + 0.25**2)), **exactly)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gain_where_keras_computes_in_low_precision(dtype):
+    """Besides constants, which have its precision where a function makes them of it."""
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    activations = [x_sin_x_of_keras, keras.activations.hard_silu, layers.LeakyReLU(0.1)]
+    expected = [gain(activation) for activation in activations]
+    try:
+        keras.config.set_floatx(dtype)
+        keras.config.set_dtype_policy(f"mixed_{dtype}")
+        activations[-1] = layers.LeakyReLU(0.1)
+        found = [gain(activation) for activation in activations]
+        of_layer = gain(layers.PReLU(keras.initializers.Constant(0.25)))
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
+    assert found == pytest.approx(expected, **exactly)
+    assert of_layer == pytest.approx(math.sqrt(2 / (1 + 0.25**2)), **exactly)
+
+
+def test_gain_from_several_threads():
+    def both(_):
+        return gain(x_sin_x_of_keras), gain(x_sin_x_of_keras, backward=True)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(both, range(8)))
+    assert found == {both(0)}
+
+
+def test_gain_of_a_function_is_never_an_old_one():
+    factor = 1.0
+
+    def scaled(x):
+        return factor * x
+
+    assert gain(scaled) == pytest.approx(1.0, **exactly)
+    factor = 2.0
+    assert gain(scaled) == pytest.approx(0.5, **exactly)
+    assert gain(scaled, backward=True) == pytest.approx(0.5, **exactly)
+
+
 def test_gain_leaves_the_precision_of_jax_alone():
     gain(lambda x: x * ops.sin(x))
     assert ops.convert_to_tensor([1.0]).dtype == ops.ones((1,)).dtype
@@ -560,6 +629,16 @@ def test_the_config_says_which_activation(name):
         assert copy.get_config() == config
 
 
+def test_a_gain_within_another_initializer():
+    base = initializers.HaarOrthogonal(gain="gelu")
+    original = initializers.LooksLinear(base, seed=3)
+    config = json.loads(json.dumps(keras.initializers.serialize(original)))
+    copy = keras.initializers.get(config)
+    assert copy.base.gain == gain("gelu")
+    assert copy.base.get_config()["gain"] == "gelu"
+    np.testing.assert_array_equal(to_numpy(copy((4, 6))), to_numpy(original((4, 6))))
+
+
 @pytest.mark.parametrize("name", ["name", "registered", "unregistered", "layer"])
 def test_attention_clones_and_files_keep_the_gain(name, tmp_path):
     activation, _ = ACTIVATIONS[name]
@@ -605,7 +684,8 @@ def test_a_model_that_fit_builds():
 
 @every_class
 @pytest.mark.parametrize(
-    "value", [0, -1.0, math.nan, True, "no_such", "2.0", [1.0], {}, object()]
+    "value",
+    [0, -1.0, math.nan, True, "no_such", "2.0", [1.0], {}, object(), layers.LeakyReLU],
 )
 def test_a_gain_that_is_none_is_refused(row, value):
     message = (

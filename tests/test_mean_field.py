@@ -17,6 +17,7 @@ from keras_initx.activations import (
     fixed_point,
     variance_map,
 )
+from keras_initx.activations._elementwise import Elementwise
 
 # The integrals are exact to 1e-8, and Keras rounds some results to float32.
 close = {"rel": EPSILON, "abs": EPSILON}
@@ -137,6 +138,21 @@ def test_correlation_map_by_a_series(name, c):
         )
     found = correlation_map(name, c, q, 1.0)
     assert found == pytest.approx(expected / total, **close)
+
+
+@pytest.mark.parametrize("name", ["gelu", "tanh"])
+def test_where_only_rounding_is_left_nothing_is_computed(name, monkeypatch):
+    """Millions of points otherwise, at places that the density makes nothing of."""
+    seen = []
+    by_chunks = Elementwise._by_chunks
+
+    def watched(self, function, points):
+        seen.append(len(points))
+        return by_chunks(self, function, points)
+
+    monkeypatch.setattr(Elementwise, "_by_chunks", watched)
+    correlation_map(name, 0.3, 1.0, 1.4)
+    assert sum(seen) < 1e6
 
 
 def test_units_that_differ_count_alike():
@@ -288,7 +304,15 @@ def double_step(x):
     return ops.where(ops.abs(x) < 1, 1.0, 0.1) + ops.tanh(x)
 
 
-@pytest.mark.parametrize("activation", ["hard_shrink", double_step])
+def box(x):
+    return ops.where(ops.abs(x - 0.5) < 0.5, 1.0, 0.1) + ops.tanh(x)
+
+
+def far_step(x):
+    return ops.where(x < -2, -1.0, ops.tanh(x))
+
+
+@pytest.mark.parametrize("activation", ["hard_shrink", double_step, box, far_step])
 @pytest.mark.parametrize("function", [critical_point, fixed_point])
 def test_a_jump_is_refused(function, activation):
     received = getattr(activation, "__name__", repr(activation))

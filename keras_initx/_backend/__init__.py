@@ -11,7 +11,6 @@ _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
     from keras_initx._backend.jax import before_training as before_training
-    from keras_initx._backend.jax import compiled as compiled
     from keras_initx._backend.jax import double_precision as double_precision
     from keras_initx._backend.jax import draw as draw
     from keras_initx._backend.jax import gradient as gradient
@@ -29,7 +28,6 @@ if _BACKEND == "jax":
     from keras_initx._backend.jax import view as view
 elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import before_training as before_training
-    from keras_initx._backend.tensorflow import compiled as compiled
     from keras_initx._backend.tensorflow import double_precision as double_precision
     from keras_initx._backend.tensorflow import draw as draw
     from keras_initx._backend.tensorflow import gradient as gradient
@@ -47,7 +45,6 @@ elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import view as view
 elif _BACKEND == "torch":
     from keras_initx._backend.torch import before_training as before_training
-    from keras_initx._backend.torch import compiled as compiled
     from keras_initx._backend.torch import double_precision as double_precision
     from keras_initx._backend.torch import draw as draw
     from keras_initx._backend.torch import gradient as gradient

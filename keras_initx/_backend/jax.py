@@ -137,12 +137,6 @@ def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function of one tensor, made fast for many calls with one shape."""
-    # JAX crashes on a function of NumPy itself.
-    return jax.jit(lambda tensor: function(tensor))
-
-
 def gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The derivative of an elementwise function; calling it fails if there is none."""
 

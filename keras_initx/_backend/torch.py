@@ -145,11 +145,6 @@ def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function of one tensor, made fast for many calls with one shape."""
-    return function
-
-
 def gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The derivative of an elementwise function; calling it fails if there is none."""
 

@@ -10,10 +10,10 @@ import numpy as np
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._backend import compiled, gradient
+from keras_initx._backend import gradient
 
-# Points are evaluated so many at a time: a compiled function has one shape. For more,
-# PyTorch starts threads, which takes much longer than the work.
+# Points are evaluated so many at a time: JAX compiles each operation for one shape. For
+# more, PyTorch starts threads, which takes much longer than the work.
 _CHUNK = 2**11
 # The step of a difference quotient in float64: its rounding error is about as small.
 _STEP = 2.0**-25
@@ -24,9 +24,11 @@ _Function = Callable[[np.ndarray], np.ndarray]
 def find(activation: Any) -> Callable[[Any], Any] | None:
     """The function or layer behind what Keras takes as an activation, if there is."""
     try:
-        return keras.activations.get(activation)
+        found = keras.activations.get(activation)
     except (TypeError, ValueError):
         return None
+    # Keras takes a class for a function, though what comes out is a layer.
+    return None if isinstance(found, type) else found
 
 
 class Elementwise:
@@ -71,10 +73,17 @@ class Elementwise:
 
     @functools.cached_property
     def _on_units(self) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
-        """The function, and the shape of what it takes behind the axis of points."""
-        if isinstance(self._found, keras.Layer):
+        """The function, and the shape of its units where they may differ."""
+        if not isinstance(self._found, keras.Layer):
+            return self._found, ()
+        try:
             return _as_function(self._found)
-        return self._found, ()
+        except Exception as failure:
+            raise self.error(
+                "a layer that can be made again from its config",
+                f", which raised {type(failure).__name__}: {failure}",
+                "Pass a function, for example the `call` of the layer, once built.",
+            ) from failure
 
     @functools.cached_property
     def _probe(self) -> np.ndarray:
@@ -86,17 +95,17 @@ class Elementwise:
         function, _ = self._on_units
         failures = []
         for way in (
-            _with_tensors(compiled(function), "float64"),
+            _with_tensors(function, "float64"),
             # TensorFlow does not add a float32 constant of the function to that.
-            _with_tensors(compiled(function), "float32"),
+            _with_tensors(function, "float32"),
             lambda points: _to_numpy(function(points)),
         ):
             try:
-                on_probe = way(self._probe)
+                is_elementwise = self._is_elementwise(way)
             except Exception as failure:
                 failures.append(failure)
                 continue
-            if not self._is_elementwise(way, on_probe):
+            if not is_elementwise:
                 raise self.error("an elementwise activation")
             return way
         first = failures[0]
@@ -105,14 +114,14 @@ class Elementwise:
             f", which raised {type(first).__name__}: {first}",
         ) from first
 
-    def _is_elementwise(self, values: _Function, on_probe: np.ndarray) -> bool:
+    def _is_elementwise(self, values: _Function) -> bool:
         """Whether a change of every other number leaves the values between as is."""
-        if on_probe.shape != self._probe.shape:
-            return False
-        is_changed = np.arange(self._probe.size).reshape(self._probe.shape) % 2 == 1
+        before = values(self._probe)
+        # As on a chessboard: neighbours along each axis.
+        is_changed = np.indices(self._probe.shape).sum(axis=0) % 2 == 1
         after = values(self._probe + is_changed)
-        return np.allclose(
-            after[~is_changed], on_probe[~is_changed], rtol=1e-3, equal_nan=True
+        return before.shape == self._probe.shape and np.allclose(
+            after[~is_changed], before[~is_changed], rtol=1e-3, equal_nan=True
         )
 
     @functools.cached_property
@@ -142,8 +151,10 @@ class Elementwise:
         return results
 
     def _to_units(self, points: np.ndarray) -> np.ndarray:
-        """The points, each for all units."""
+        """The points, each for all units; or two in a row, where units are alike."""
         _, shape = self._on_units
+        if not shape:
+            return points.reshape(-1, 2)
         return points.reshape(-1, *(1,) * len(shape)) * np.ones(shape)
 
 
@@ -168,8 +179,7 @@ def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, .
     `call` leaves out the casts of a dtype policy. The layer itself is not changed.
     """
     if layer.built and not layer.weights:
-        # Two units show a layer that mixes them, like Softmax.
-        return layer.call, (2,)
+        return layer.call, ()
     shape = _unit_shape(layer)
     config = layer.get_config()
     if "dtype" in config:

@@ -240,7 +240,7 @@ def _root(
             a, at_a = b, at_b
         else:
             at_a /= 2
-        is_close = abs(x - b) < 1e-12
+        is_close = abs(x - b) < 1e-10
         b, at_b = x, at_x
         if is_close or abs(at_x) < 1e-10:
             break

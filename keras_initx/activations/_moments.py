@@ -29,13 +29,15 @@ def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
     # The sum and the difference of u and v are independent.
     common = math.sqrt((1 + correlation) / 2)
     own = math.sqrt((1 - correlation) / 2)
+    # Where the density is small, so that only rounding is left, no digit counts.
+    size = second_moment(f, scale)
 
     def means_over_sums(y: np.ndarray, _: np.ndarray) -> np.ndarray:
         def product(x: np.ndarray, which: np.ndarray) -> np.ndarray:
             u, v = common * x + own * y[which], common * x - own * y[which]
             return (f(scale * u) * f(scale * v)).mean(axis=1)
 
-        return normal_means(product, len(y), tolerance=1e-9)
+        return normal_means(product, len(y), tolerance=1e-9, size=size)
 
     return float(normal_means(means_over_sums, tolerance=1e-8, is_even=True)[0])
 
@@ -43,13 +45,16 @@ def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
 def has_jumps(f: Elementwise, scale: float) -> bool:
     """Whether the derivative does not explain the function.
 
-    Stein: E[(z g(z) - g'(z)) f(z)] = E[g(z) f'(z)] unless f jumps. Here g is 1 + z / 2,
-    which is neither even nor odd.
+    Stein: E[(z g(z) - g'(z)) f(z)] = E[g(z) f'(z)] unless f jumps. Here g is
+    exp(z / pi): it is 0 nowhere, and no two simple places weigh the same.
     """
     stein = _mean(
         lambda z: (
-            (z + z**2 / 2 - 1 / 2)[:, None] * f(scale * z)
-            - scale * (1 + z / 2)[:, None] * f.derivative(scale * z)
+            np.exp(z / math.pi)[:, None]
+            * (
+                (z - 1 / math.pi)[:, None] * f(scale * z)
+                - scale * f.derivative(scale * z)
+            )
         )
     )
     return abs(stein) > 1e-5 * math.sqrt(second_moment(f, scale))

@@ -78,6 +78,7 @@ def normal_means(
     function: Integrand,
     count: int = 1,
     tolerance: float = 1e-10,
+    size: float = 0.0,
     is_even: bool = False,
 ) -> np.ndarray:
     """E[function(z)] for z ~ N(0, 1), of `count` functions at a time.
@@ -86,7 +87,9 @@ def normal_means(
         function: callable. Takes two arrays of equal length, points and the numbers of
             the functions wanted there, and returns their values.
         count: int. How many functions there are.
-        tolerance: float. The change that does not count, as a part of E|function(z)|.
+        tolerance: float. The change that does not count, as a part of E|function(z)|,
+            or of `size` where that is larger.
+        size: float. What the mean is a small part of, if it is small.
         is_even: bool. Whether the functions are known to be even.
 
     Returns:
@@ -112,13 +115,15 @@ def normal_means(
         both = parts.reshape(-1, 2).sum(axis=1)
         change = np.abs(both - whole)
 
-        limit = tolerance * (sizes + sums(np.abs(both)))[intervals.number]
+        limit = tolerance * np.maximum(sizes + sums(np.abs(both)), size)
+        limit = limit[intervals.number]
         # A change can be small by accident, but not twice.
         is_done = (change <= limit) & (intervals.change <= 100 * limit)
         is_done |= ~np.isfinite(limit)
         if level == _LEVELS - 1 or (~is_done).sum() > _MOST_INTERVALS * count:
-            error, size = sums(np.where(is_done, 0, change)), sums(np.abs(both)) + sizes
-            means[error > _LARGEST_ERROR * size] = math.nan
+            error = sums(np.where(is_done, 0, change))
+            most = _LARGEST_ERROR * np.maximum(sizes + sums(np.abs(both)), size)
+            means[error > most] = math.nan
             is_done[:] = True
         means += sums(np.where(is_done, both, 0))
         sizes += sums(np.where(is_done, np.abs(both), 0))
