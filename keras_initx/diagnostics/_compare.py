@@ -78,6 +78,8 @@ def compare(
             model; or as in `signal_report`.
         Exception: What a scheme raises, with a note that names the scheme.
     """
+    if not callable(build_or_model):
+        raise _no_model(f"{build_or_model!r}")
     _check(schemes)
     labelled = one_labelled_batch("compare", x, y, sample_weight)
     reports: dict[str, SignalReport] = {}
@@ -119,6 +121,15 @@ def _check(schemes: Any) -> None:
             )
 
 
+def _no_model(received: str) -> ValueError:
+    return _validate.error(
+        "compare",
+        "a Keras model, or a function that builds one",
+        received,
+        "Pass the model itself, or a function without arguments.",
+    )
+
+
 def _is_initializer(scheme: Any) -> bool:
     return isinstance(scheme, str | dict | type | keras.initializers.Initializer)
 
@@ -127,14 +138,9 @@ def _is_initializer(scheme: Any) -> bool:
 def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
     """The model for one scheme: a new one, or one whose weights are put back."""
     if not isinstance(build_or_model, keras.layers.Layer):
-        model = build_or_model() if callable(build_or_model) else build_or_model
+        model = build_or_model()
         if not isinstance(model, keras.layers.Layer):
-            raise _validate.error(
-                "compare",
-                "a Keras model, or a function that builds one",
-                f"{build_or_model!r}",
-                "Pass the model itself, or a function without arguments.",
-            )
+            raise _no_model(f"a function that returns {model!r}")
         build(model, batch)
         yield model
         return
