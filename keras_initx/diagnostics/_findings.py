@@ -24,6 +24,15 @@ class Verdict:
         return f"{self.kind[0].upper()}{self.kind[1:]}: {self.text}"
 
 
+_NORMALIZATIONS = (
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "UnitNormalization",
+)
+
+
 class Findings:
     """The rows of a report, as the verdicts look at them.
 
@@ -65,18 +74,33 @@ class Findings:
                 return other.activation if not other.kernels else ""
         return ""
 
+    def normalization(self, row: LayerRow) -> LayerRow | None:
+        """The normalization behind a layer, which takes its scale away, if any."""
+        for other in self.rows[self.place(row.path) + 1 :][:1]:
+            if other.type in _NORMALIZATIONS:
+                return other
+        return None
+
     def remedy(self, row: LayerRow) -> str:
         """What to use for a scale that begins to be wrong at this layer."""
         return remedy(self.activation(row))
 
     def remedy_of_large(self, row: LayerRow) -> str:
         """The same for a scale that grows."""
-        if all(other.type != "Add" for other in self.rows):
-            return self.remedy(row)
-        return (
-            "Blocks that add their input double the variance: start the last kernel of "
-            f"each with zeros, or normalize. {self.remedy(row)}"
-        )
+        types = {other.type for other in self.rows}
+        if "Add" in types:
+            return (
+                "Blocks that add their input double the variance: start the last "
+                f"kernel of each with zeros, or normalize. {self.remedy(row)}"
+            )
+        if "BatchNormalization" in types:
+            # The scale of a kernel before one changes nothing.
+            return (
+                "Each `BatchNormalization` makes the gradient grow on its way back, "
+                "whatever the kernels are. Use blocks that add their input, or fewer "
+                "layers."
+            )
+        return self.remedy(row)
 
 
 def first_of_tail(

@@ -39,7 +39,8 @@ def no_gradient(findings: Findings) -> Verdict | None:
     rows = _rows_with_gradient(findings)
     unreached = _head(rows, lambda row: row.output_gradient == 0)
     behind = rows[len(unreached) :]
-    if behind and (behind[0].output_gradient or 0) < VANISHING * _largest(rows):
+    largest = max((_gradient(findings, row) for row in rows), default=0.0)
+    if behind and _gradient(findings, behind[0]) < VANISHING * largest:
         # It became so small that it is zero in float32.
         return None
     trainable = [row for row in unreached if row.gradient is not None]
@@ -48,7 +49,9 @@ def no_gradient(findings: Findings) -> Verdict | None:
     text = (
         f"nothing of the gradient reaches {findings.name(trainable[-1])} and what "
         "stands before it. An operation without a derivative stands behind it, such as "
-        "rounding, `argmax` or `stop_gradient`; or the derivative is zero there."
+        "rounding, `argmax` or `stop_gradient`; or the derivative is zero there. Use "
+        "one that has a slope, such as a softmax instead of `argmax`, or set "
+        "`trainable=False` where nothing is to learn."
     )
     return Verdict("no gradient", trainable[-1].path, text)
 
@@ -56,8 +59,8 @@ def no_gradient(findings: Findings) -> Verdict | None:
 def vanishing_gradient(findings: Findings) -> Verdict | None:
     """Gradients that become small on the way back to the first layer."""
     rows = _rows_with_gradient(findings)
-    largest = _largest(rows)
-    small = _head(rows, lambda row: (row.output_gradient or 0) < VANISHING * largest)
+    largest = max((_gradient(findings, row) for row in rows), default=0.0)
+    small = _head(rows, lambda row: _gradient(findings, row) < VANISHING * largest)
     # The layer where it begins is the last one; the one that suffers most, the first.
     trainable = [row for row in small if row.gradient is not None]
     if not trainable:
@@ -66,7 +69,8 @@ def vanishing_gradient(findings: Findings) -> Verdict | None:
     text = (
         f"from {findings.name(row)} back, the gradient of the outputs is below "
         f"{VANISHING:g} times its largest ({largest:.2g}); in the first layer, "
-        f"'{first.path}', it is {first.output_gradient:.2g}. {findings.remedy(row)}"
+        f"'{first.path}', it is {_gradient(findings, first):.2g}. "
+        f"{findings.remedy(row)}"
     )
     return Verdict("vanishing gradient", row.path, text)
 
@@ -74,13 +78,14 @@ def vanishing_gradient(findings: Findings) -> Verdict | None:
 def exploding_gradient(findings: Findings) -> Verdict | None:
     """Gradients that become large on the way back to the first layer."""
     rows = _rows_with_gradient(findings)
-    last = next((r.output_gradient for r in reversed(rows) if r.output_gradient), None)
-    if last is None:
+    found = [gradient for row in rows if (gradient := _gradient(findings, row))]
+    if not found:
         return None
-    large = [row for row in rows if (row.output_gradient or 0) > EXPLODING * last]
+    last = found[-1]
+    large = [row for row in rows if _gradient(findings, row) > EXPLODING * last]
     if not large:
         return None
-    largest = max(row.output_gradient or 0 for row in large)
+    largest = max(_gradient(findings, row) for row in large)
     text = (
         f"from {findings.name(large[-1])} back, the gradient of the outputs is more "
         f"than {EXPLODING:,.0f} times that of the last layer ({last:.2g}), up to "
@@ -112,5 +117,10 @@ def _head(rows: list[LayerRow], is_wrong: Callable[[LayerRow], bool]) -> list[La
     return list(itertools.takewhile(is_wrong, rows))
 
 
-def _largest(rows: list[LayerRow]) -> float:
-    return max((row.output_gradient or 0 for row in rows), default=0.0)
+def _gradient(findings: Findings, row: LayerRow) -> float:
+    """That of the output, behind the normalization where one follows.
+
+    Before it, the gradient is as large as the scale is small, and training steps on
+    kernels there do not depend on it in the same way.
+    """
+    return (findings.normalization(row) or row).output_gradient or 0.0

@@ -26,7 +26,7 @@ def symmetric_units(findings: Findings) -> Verdict | None:
         if row.has_equal_inputs:
             equal = equal or row
             break
-        if kernel.has_equal_units:
+        if kernel.has_equal_units and not _is_recurrent_random(row):
             equal = row
             if kernel.norm > 0 and not is_last:
                 break
@@ -68,7 +68,8 @@ def selu_without_lecun(findings: Findings) -> Verdict | None:
     """SELU with kernels of another variance than 1 / fan_in."""
     for row in findings.linear:
         kernel = row.kernel
-        if kernel is None or findings.activation(row) != "selu":
+        is_selu = findings.activation(row) == "selu"
+        if kernel is None or not is_selu or findings.normalization(row):
             continue
         size = math.prod(kernel.shape)
         ratio = kernel.norm**2 / size * (row.fan_in or 1)
@@ -84,6 +85,14 @@ def selu_without_lecun(findings: Findings) -> Verdict | None:
         '`kernel_initializer="lecun_normal"`.'
     )
     return Verdict("SELU without lecun_normal", row.path, text)
+
+
+def _is_recurrent_random(row: LayerRow) -> bool:
+    """Whether a recurrent kernel tells units apart that get the same inputs."""
+    return any(
+        kernel.path.endswith("recurrent_kernel") and not kernel.has_equal_units
+        for kernel in row.kernels
+    )
 
 
 def _and_stay_so(row: LayerRow) -> str:

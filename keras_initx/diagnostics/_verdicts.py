@@ -59,7 +59,7 @@ _BRINGS_ABOUT = {
     "non-finite signal": {"non-finite gradient"},
     "symmetric units": _ALL_OF_SIGNAL,
     "dead units": _ALL_OF_SIGNAL,
-    "constant output": {"collapsed inputs", "no gradient"},
+    "constant output": {"vanishing signal", "collapsed inputs", "no gradient"},
     "collapsed inputs": {"constant output"},
     "vanishing signal": {"collapsed inputs", "constant output"},
     "no gradient": {"vanishing gradient"},
@@ -96,7 +96,9 @@ def _brings_about(
 
 def _nothing(findings: Findings) -> Verdict:
     rows = findings.linear or findings.rows
-    stds = [row.pre_activation_std for row in rows if row.pre_activation_std]
+    stds = [
+        row.pre_activation_std for row in rows if row.pre_activation_std is not None
+    ]
     text = "no layer was seen."
     if stds:
         text = (
