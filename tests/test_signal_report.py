@@ -1034,7 +1034,7 @@ def test_the_plot_shows_the_signal_and_the_gradient(report):
         assert axes.get_ylabel()
     assert gradient.get_xlabel() == "layer"
     names = [label.get_text() for label in gradient.get_xticklabels()]
-    assert names == ["lstm", "head"]
+    assert names == ["input", "lstm", "head"]
     assert report.plot(signal) is signal
 
 
@@ -1044,5 +1044,9 @@ def test_the_plot_without_a_gradient_and_with_gaps():
     report = signal_report(model, batch(4, 3))
     axes = report.plot()
     assert np.isnan(axes.lines[0].get_ydata()).tolist() == [False, True, True]
-    assert [text.get_text() for text in axes.texts] == ["non-finite signal"]
+    (text,) = axes.texts
+    assert text.get_text() == "non-finite signal"
+    # Above the axes, and within the width of the figure.
+    assert text.get_va() == "baseline"
+    assert text.xyann[1] > 0
     assert len(axes.lines) == 2

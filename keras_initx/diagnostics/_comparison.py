@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_initx._table import as_html, as_text, number
-from keras_initx.diagnostics._plot import finite, log_scale, name_depth
+from keras_initx.diagnostics._plot import finite, legend, log_scale, name_depth
 from keras_initx.diagnostics._report import SignalReport
 from keras_initx.diagnostics._rows import LayerRow
 
@@ -11,6 +11,7 @@ _LEGEND = "The standard deviation of each layer's output."
 # Each line differs from the others without its colour.
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+_MOST_MARKERS = 30
 _GRAYS = ("0.0", "0.45", "0.2", "0.6")
 
 
@@ -58,6 +59,7 @@ class Comparison:
             width = min(14, 7 + 0.2 * len(rows))
             _, ax = plt.subplots(figsize=(width, 4.5), layout="constrained")
         values: list[float | None] = []
+        every = 1 + len(rows) // _MOST_MARKERS
         for place, (name, report) in enumerate(self.reports.items()):
             stds = [row.std for row in report.rows if row.std is not None]
             values += stds
@@ -67,6 +69,8 @@ class Comparison:
                 linestyle=_LINES[place % len(_LINES)],
                 marker=_MARKERS[place % len(_MARKERS)],
                 markersize=5,
+                # In a deep network each line has its markers at other layers.
+                markevery=(place % every, every),
                 markerfacecolor="white" if place % 2 else _GRAYS[place % len(_GRAYS)],
                 color=_GRAYS[place % len(_GRAYS)],
                 label=name,
@@ -74,7 +78,7 @@ class Comparison:
         log_scale(ax, values)
         ax.set_ylabel("standard deviation of the output")
         name_depth(ax, [row.path for row in rows])
-        ax.legend(title="scheme", loc="center left", bbox_to_anchor=(1.01, 0.5))
+        legend(ax, "scheme")
         return ax
 
     def __str__(self) -> str:

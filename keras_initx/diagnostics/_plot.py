@@ -22,12 +22,12 @@ def plot(
     has_gradient = any(row.output_gradient is not None for row in rows)
     if ax is not None:
         _draw_signal(ax, inputs, rows, verdicts)
-        name_depth(ax, [row.path for row in rows])
+        name_depth(ax, [row.path for row in rows], has_input=bool(inputs))
         return ax
     import matplotlib.pyplot as plt
 
     parts = 2 if has_gradient else 1
-    width = min(14, 5 + 0.2 * len(rows))
+    width = min(14, 7 + 0.2 * len(rows))
     _, panels = plt.subplots(
         parts,
         figsize=(width, 1.5 + 2.8 * parts),
@@ -39,12 +39,15 @@ def plot(
     _draw_signal(axes[0], inputs, rows, verdicts)
     if has_gradient:
         _draw_gradient(axes[1], rows, verdicts)
-    name_depth(axes[-1], [row.path for row in rows])
+    name_depth(axes[-1], [row.path for row in rows], has_input=bool(inputs))
     return axes if has_gradient else axes[0]
 
 
-def name_depth(ax: Any, paths: list[str]) -> None:
-    """Labels the axis of the depth: by the layers' names if they are few."""
+def name_depth(ax: Any, paths: list[str], has_input: bool = False) -> None:
+    """Labels the axis of the depth: by the layers' names if they are few.
+
+    The first layer stands at 1, the input at 0.
+    """
     if len(paths) > _MOST_NAMES:
         ax.set_xlabel("layer, in order of execution")
         return
@@ -54,8 +57,8 @@ def name_depth(ax: Any, paths: list[str]) -> None:
         # The name of the model is no news.
         names = [name.partition("/")[2] or name for name in names]
     ax.set_xticks(
-        range(1, len(paths) + 1),
-        names,
+        range(0 if has_input else 1, len(paths) + 1),
+        [*(["input"] if has_input else []), *names],
         rotation=60,
         ha="right",
         rotation_mode="anchor",
@@ -115,7 +118,7 @@ def _draw_signal(
     log_scale(ax, [*start, *before, *after])
     ax.set_ylabel("standard deviation")
     _mark(ax, rows, [v for v in verdicts if "gradient" not in v.kind])
-    ax.legend()
+    legend(ax)
 
 
 def _draw_gradient(ax: Any, rows: list[LayerRow], verdicts: list[Verdict]) -> None:
@@ -139,22 +142,26 @@ def _draw_gradient(ax: Any, rows: list[LayerRow], verdicts: list[Verdict]) -> No
     log_scale(ax, [*of_outputs, *of_kernels])
     ax.set_ylabel("norm of the gradient")
     _mark(ax, rows, [v for v in verdicts if "gradient" in v.kind])
-    ax.legend()
+    legend(ax)
 
 
 def _mark(ax: Any, rows: list[LayerRow], verdicts: list[Verdict]) -> None:
-    """A line at each layer where something goes wrong, with its name."""
+    """A line at each layer where something goes wrong, and its name above the axes."""
     places = {row.path: place for place, row in enumerate(rows, 1)}
     for count, verdict in enumerate(v for v in verdicts if v.layer in places):
         place = places[verdict.layer or ""]
         ax.axvline(place, color="0.4", linestyle=":", linewidth=1.5)
         ax.annotate(
             verdict.kind,
-            (place, 1.0 - 0.08 * count),
+            (place, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(4, -4),
+            xytext=(0, 3 + 11 * count),
             textcoords="offset points",
-            va="top",
+            ha="left" if place <= len(rows) / 2 else "right",
             fontsize="small",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )
+
+
+def legend(ax: Any, title: str | None = None) -> None:
+    """A legend beside the axes, where it hides nothing."""
+    ax.legend(title=title, loc="center left", bbox_to_anchor=(1.01, 0.5))
