@@ -215,6 +215,28 @@ def test_a_critical_point_is_a_fixed_point_of_slope_1(activation, q):
     assert (1 - near) / 1e-4 == pytest.approx(1.0, rel=1e-3)
 
 
+@pytest.mark.parametrize("q", [1.0, 0.1, 0.01])
+@pytest.mark.parametrize(
+    ("name", "returns"),
+    [
+        ("tanh", True),
+        ("elu", True),
+        ("selu", True),
+        ("gelu", False),
+        ("silu", False),
+        ("mish", False),
+    ],
+)
+def test_whether_the_variance_returns_to_a_critical_point(name, returns, q):
+    sigmas = critical_point(name, q=q)
+    step = 1e-2 * q
+    above, below = (variance_map(name, q + s, *sigmas) for s in (step, -step))
+    slope = (above - below) / (2 * step)
+    assert slope < 1 if returns else 1 < slope < 1 + 1.3 * q
+    # More than what the formula neglects and the integrals round.
+    assert abs(slope - 1) > 1e-3
+
+
 # Fixed points
 
 
