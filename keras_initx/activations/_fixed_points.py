@@ -52,7 +52,7 @@ def critical_point(
     q. Many activations that are not odd, such as softplus, have none.
 
     With tanh, ELU and SELU a variance beside q returns to it. With GELU, SiLU and Mish
-    its distance grows, by less than 1 + 1.3 q a layer: `q = 1 / depth` keeps that small.
+    the distance grows, by less than 1 + 1.3 q a layer: `q = 1 / depth` keeps it small.
 
     Examples:
     >>> sigma_w, sigma_b = keras_initx.activations.critical_point("tanh", depth=16)
