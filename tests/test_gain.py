@@ -16,7 +16,7 @@ from limits import EPSILON, assert_mean
 from scipy import special
 
 import keras_initx
-from keras_initx import initializers
+from keras_initx import activations, initializers
 from keras_initx.activations import gain
 from keras_initx.activations._quadrature import normal_means
 
@@ -510,13 +510,13 @@ def test_gain_within_a_scope_of_keras(scope):
 def test_gain_where_keras_computes_in_low_precision(dtype):
     """Besides constants, which have its precision where a function makes them of it."""
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    activations = [x_sin_x_of_keras, keras.activations.hard_silu, layers.LeakyReLU(0.1)]
-    expected = [gain(activation) for activation in activations]
+    tried = [x_sin_x_of_keras, keras.activations.hard_silu, layers.LeakyReLU(0.1)]
+    expected = [gain(activation) for activation in tried]
     try:
         keras.config.set_floatx(dtype)
         keras.config.set_dtype_policy(f"mixed_{dtype}")
-        activations[-1] = layers.LeakyReLU(0.1)
-        found = [gain(activation) for activation in activations]
+        tried[-1] = layers.LeakyReLU(0.1)
+        found = [gain(activation) for activation in tried]
         of_layer = gain(layers.PReLU(keras.initializers.Constant(0.25)))
     finally:
         keras.config.set_floatx(floatx)
@@ -726,3 +726,25 @@ def test_a_layer_keeps_the_second_moment(name):
     kernel = to_numpy(initializers.HaarOrthogonal(gain=name, seed=1)((256, 256)))
     signal = f(np.random.default_rng(0).normal(size=(1024, 256)))
     assert_mean((signal @ kernel).ravel() ** 2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "slope"),
+    [
+        ("relu", 1.0),
+        ("gelu", 1.14),
+        ("silu", 1.17),
+        ("mish", 1.08),
+        *((name, None) for name in ("tanh", "sigmoid", "elu", "selu", "softplus")),
+    ],
+)
+def test_whether_the_moment_returns_to_1(name, slope):
+    step = 1e-3
+    above, below = (
+        activations.variance_map(name, 1 + s, gain(name)) for s in (step, -step)
+    )
+    found = (above - below) / (2 * step)
+    if slope is None:
+        assert found < 0.9
+    else:
+        assert found == pytest.approx(slope, abs=0.005)

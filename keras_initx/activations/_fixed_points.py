@@ -52,7 +52,8 @@ def critical_point(
     q. Many activations that are not odd, such as softplus, have none.
 
     With tanh, ELU and SELU a variance beside q returns to it. With GELU, SiLU and Mish
-    the distance grows, by less than 1 + 1.3 q a layer: `q = 1 / depth` keeps it small.
+    it does not: the inputs must have the variance q already, and what they differ from
+    it grows by a factor of less than 1 + 1.3 q a layer.
 
     Examples:
     >>> sigma_w, sigma_b = keras_initx.activations.critical_point("tanh", depth=16)
