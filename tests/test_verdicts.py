@@ -273,7 +273,7 @@ def test_blocks_that_add_their_input_are_told_to_start_with_zeros():
 def test_batch_normalization_makes_the_gradient_grow():
     """Yang et al. (2019): by a factor of 1.2 in each rectified layer."""
 
-    def network(is_residual, depth=80):
+    def network(is_residual, depth=60):
         start = hidden = keras.Input((32,))
         for place in range(depth):
             block = layers.Dense(32, kernel_initializer="he_normal")(hidden)
@@ -435,8 +435,8 @@ def test_saturated(activation):
     def network(gain):
         return chain(
             dense("a", 1.0, activation),
-            dense("b", gain, activation, bias_initializer=constant(gain / 4)),
-            dense("c", gain, activation, bias_initializer=constant(gain / 4)),
+            dense("b", gain, activation, bias_initializer=constant(gain / 2)),
+            dense("c", gain, activation, bias_initializer=constant(gain / 2)),
             dense("d"),
         )
 
@@ -917,7 +917,7 @@ def test_causes_are_told_before_effects():
         dense("b", 1.0, "selu", kernel_initializer=twice),
         dense("c", 1.0, "tanh", bias_initializer=constant(6)),
         dense("d", 1e5),
-        Fork(1e-6),
+        Fork(1e-7),
         dense("e", 1.0),
         dense("f", 1.0),
     ]
