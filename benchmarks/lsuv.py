@@ -196,7 +196,7 @@ def measure_peer(quick: bool) -> dict[str, Any]:
     model, x = vgg19(size), batch_of((BATCH, size, size, 3))
     weights = model.get_weights()
     times: dict[str, list[float]] = {"peer": [], "lsuv": []}
-    for _ in range(1 if quick else 3):
+    for _ in range(1 if quick else 5):
         model.set_weights(weights)
         network, images = vgg19_of(model), images_of(x)
         times["peer"].append(

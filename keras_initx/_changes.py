@@ -5,8 +5,9 @@ from types import TracebackType
 from typing import Any
 
 import keras
+import numpy as np
 
-from keras_initx._backend import saved
+from keras_initx._backend import saved, scaled, stored
 
 
 class Changes:
@@ -25,6 +26,14 @@ class Changes:
         """Assigns, and remembers what stood there before the first time."""
         self.remember(variable)
         variable.assign(value)
+
+    def scale(self, variable: keras.Variable, factors: np.ndarray) -> None:
+        """Multiplies, and remembers the same."""
+        self.remember(variable)
+        before = stored(variable)
+        after = scaled(before, factors, np.zeros(()))
+        if after is not before:
+            variable.assign(after)
 
     def remember(self, variable: keras.Variable) -> None:
         """Keeps what the variable holds now, unless it is kept already."""

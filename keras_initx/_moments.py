@@ -6,6 +6,7 @@ beside its deviation, it is done again with all numbers shifted by one of them: 
 variance is then no difference of large numbers.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -38,42 +39,52 @@ def moments(tensor: Any, kept: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]
         both = ops.moments(ops.cast(tensor, "float32"), others, keepdims=True)
         mean, variance = (ops.convert_to_numpy(part).astype("float64") for part in both)
         return mean, variance
-    shape = tuple(n if axis in kept else 1 for axis, n in enumerate(array.shape))
-    rows = np.moveaxis(array, kept, range(-len(kept), 0))
-    width = math.prod(shape)
-    if rows.flags.c_contiguous or len(kept) == rows.ndim:
-        rows = rows.reshape(-1, width)
+    # In the order of memory, neighbours that share a fate as one axis.
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    rows, is_kept = array.transpose(order), [axis in kept for axis in order]
+    if rows.flags.c_contiguous:
+        runs = [
+            (is_one_kept, math.prod(array.shape[axis] for axis in run))
+            for is_one_kept, run in itertools.groupby(order, kept.__contains__)
+        ]
+        is_kept = [is_one_kept for is_one_kept, _ in runs] or [False]
+        rows = rows.reshape([size for _, size in runs] or [1])
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, variance = _moments_of_rows(rows, width, "float32", is_shifted=False)
+        mean, variance = _moments_of_rows(rows, is_kept, "float32", is_shifted=False)
         if np.any(mean**2 > _FAR * variance):
-            mean, variance = _moments_of_rows(rows, width, "float32", is_shifted=True)
+            mean, variance = _moments_of_rows(rows, is_kept, "float32", is_shifted=True)
         if not _SMALL < np.mean(variance + mean**2) < _LARGE:
-            mean, variance = _moments_of_rows(rows, width, "float64", is_shifted=True)
-    return mean.reshape(shape), variance.reshape(shape)
+            mean, variance = _moments_of_rows(rows, is_kept, "float64", is_shifted=True)
+    sizes = [array.shape[axis] if axis in kept else 1 for axis in order]
+    back = [order.index(axis) for axis in range(array.ndim)]
+    return mean.reshape(sizes).transpose(back), variance.reshape(sizes).transpose(back)
 
 
 def _moments_of_rows(
-    rows: np.ndarray, width: int, dtype: str, is_shifted: bool
+    rows: np.ndarray, is_kept: list[bool], dtype: str, is_shifted: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance over all axes but the last ones, which have `width` entries."""
-    step = max(1, _PIECE // max(1, math.prod(rows.shape[1:])))
-    shift = np.zeros(width, dtype)
-    if is_shifted:
-        shift = rows[:1].reshape(-1, width)[0].astype(dtype)
-    total, squares = np.zeros(width), np.zeros(width)
-    count = step * (rows[:1].size // width)
-    ones = np.ones(count, dtype)
-    room = np.empty((count, width), dtype) if is_shifted else None
+    """Mean and variance over the axes that are not kept, which get size 1."""
+    axes = list(range(rows.ndim))
+    kept = [axis for axis in axes if is_kept[axis]]
+    others = tuple(axis for axis in axes if not is_kept[axis])
+    first = rows[tuple(slice(None) if one else slice(1) for one in is_kept)]
+    shift = first.astype(dtype) if is_shifted else np.zeros((1,) * rows.ndim, dtype)
+    total, squares = np.zeros(first.shape), np.zeros(first.shape)
+    step = max(1, _PIECE // max(1, rows[:1].size))
+    room = np.empty((step, *rows.shape[1:]), dtype) if is_shifted else None
     for start in range(0, len(rows), step):
-        piece = rows[start : start + step].reshape(-1, width)
+        piece = rows[start : start + step]
+        place = slice(start, start + step) if is_kept[0] else slice(None)
         if room is None:
             piece = piece.astype(dtype, copy=False)
         else:
             # Into memory that is in the cache already.
             shifted = room[: len(piece)]
-            piece = np.subtract(piece, shift, out=shifted, casting="same_kind")
-        total += ones[: len(piece)] @ piece
-        squares += np.einsum("ij,ij->j", piece, piece)
-    mean = total * width / rows.size
-    variance = np.maximum(squares * width / rows.size - mean**2, 0)
+            piece = np.subtract(piece, shift[place], out=shifted, casting="same_kind")
+        sums = np.add.reduce(piece, axis=others, keepdims=True)
+        total[place] += sums
+        squares[place] += np.einsum(piece, axes, piece, axes, kept).reshape(sums.shape)
+    count = rows.size // total.size
+    mean = total / count
+    variance = np.maximum(squares / count - mean**2, 0)
     return mean + shift, variance

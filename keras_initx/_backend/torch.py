@@ -57,13 +57,7 @@ def stored(variable: keras.Variable) -> Any:
 def saved(variable: keras.Variable) -> Any:
     """What the variable holds, for `variable.assign`; in the memory of the host."""
     tensor = stored(variable)
-    if tensor.device.type != "cpu":
-        return tensor.cpu()
-    if type(tensor) is not torch.Tensor:
-        return tensor.clone()
-    # NumPy asks for large pages, which PyTorch does not: new memory costs less.
-    memory = torch.from_numpy(np.empty(tensor.nbytes, "uint8"))
-    return memory.view(tensor.dtype).view(tensor.shape).copy_(tensor)
+    return tensor.clone() if tensor.device.type == "cpu" else tensor.cpu()
 
 
 def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:

@@ -148,9 +148,10 @@ class LSUVPass(Observer):
         self, call: LayerCall, described: Linear, tensor: Any, bias: np.ndarray
     ) -> Correction:
         rank = len(tensor.shape)
-        units = tuple(sorted(axis % rank for axis in described.channels))
-        if not (described.is_known or tensor.shape[-1] == described.kernel.shape[-1]):
-            units = ()
+        units: tuple[int, ...] = ()
+        has_units = described.is_known or tensor.shape[-1] == described.kernel.shape[-1]
+        if self.per_channel and has_units:
+            units = tuple(sorted(axis % rank for axis in described.channels))
         # Where the bias differs, its covariance has to be known.
         kept = {*units, *(axis for axis, size in enumerate(bias.shape) if size > 1)}
         mean, variance = moments(shown(tensor, call.mask, kept), tuple(sorted(kept)))
@@ -162,7 +163,7 @@ class LSUVPass(Observer):
             bias,
             target_std=self.target_std,
             tolerance=self.tolerance,
-            units=units if self.per_channel else (),
+            units=units,
             is_centered=self.center and described.bias is not None,
         )
 
@@ -170,9 +171,7 @@ class LSUVPass(Observer):
         """Scales the kernel and shifts the bias."""
         if np.any(correction.factors != 1):
             factors = described.on_kernel(correction.factors)
-            self.changes.remember(described.kernel)
-            kernel = scaled(stored(described.kernel), factors, np.zeros(()))
-            described.kernel.assign(kernel)
+            self.changes.scale(described.kernel, factors)
         if described.bias is not None and np.any(correction.shift != 0):
             bias = _values(described.bias) + described.on_bias(correction.shift)
             self.changes.assign(described.bias, bias)
@@ -251,7 +250,10 @@ def _bias(described: Linear, rank: int) -> np.ndarray:
     """The bias, to be added to a pre-activation of this rank; zero where unknown."""
     if described.bias is None or not described.is_known:
         return np.zeros((1,) * rank)
-    return described.bias_on(_values(described.bias), rank)
+    bias = described.bias_on(_values(described.bias), rank)
+    first = bias[(slice(1),) * rank]
+    # One number for all, mostly 0, does not vary with the pre-activation.
+    return first if np.all(bias == first) else bias
 
 
 def _values(variable: keras.Variable) -> np.ndarray:
