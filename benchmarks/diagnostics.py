@@ -29,6 +29,7 @@ def measure_resnet50(quick: bool) -> dict[str, list[float]]:
     """Passes, training steps and reports in turn."""
     import keras
     import numpy as np
+
     from keras_initx.diagnostics import signal_report
 
     size, batch, rounds = (32, 2, 1) if quick else (224, 8, 7)
@@ -55,6 +56,7 @@ def measure_resnet50(quick: bool) -> dict[str, list[float]]:
 def measure_application(name: str) -> dict[str, Any]:
     """One network: its verdicts, and whether the report changed anything."""
     import numpy as np
+
     from keras_initx.diagnostics import signal_report
 
     model, size = application(name)

@@ -80,6 +80,8 @@ class Judge:
 
 def cosine(tensor):
     rows = tensor.reshape(len(tensor), -1)
+    # A sample that is zero has no direction.
+    rows = rows[np.any(rows != 0, axis=1)]
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     pairs = rows @ rows.T
     return pairs[~np.eye(len(rows), dtype=bool)].mean()
