@@ -64,10 +64,10 @@ def no_gradients() -> Any:
     return contextlib.nullcontext()
 
 
-def plain(model: Any, x: Any) -> Any:
+def plain(model: Any, x: Any, training: bool = False) -> Any:
     """One forward pass."""
     with no_gradients():
-        output = model(x, training=False)
+        output = model(x, training=training)
     if hasattr(output, "block_until_ready"):
         output.block_until_ready()
     return output
