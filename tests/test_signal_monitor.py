@@ -222,6 +222,21 @@ def test_generator_that_reuses_its_array():
     undisturbed(fit_source(reusing, steps_per_epoch=3), **EAGER)
 
 
+def test_data_loader_that_reuses_its_tensors():
+    """They come to training as they are, and are another batch when it ends."""
+    torch = pytest.importorskip("torch")
+
+    class Reusing(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            for batch in reusing():
+                yield tuple(map(torch.from_numpy, batch))
+
+    def source():
+        return torch.utils.data.DataLoader(Reusing(), batch_size=None)
+
+    undisturbed(fit_source(source, epochs=1, steps_per_epoch=STEPS), epochs=1, **EAGER)
+
+
 def copied_array():
     return X[:BATCH].copy()
 
