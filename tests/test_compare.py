@@ -599,6 +599,8 @@ def test_the_lines_differ_without_their_colours():
     lines = compare(mlp(1), schemes, X).plot().lines
     looks = {(line.get_linestyle(), line.get_marker()) for line in lines}
     assert len(looks) == 10
+    # Neighbours by the stroke alone.
+    assert len({line.get_linestyle() for line in lines[:4]}) == 4
     # In black and white.
     for line in lines:
         gray = float(line.get_color())
