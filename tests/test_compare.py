@@ -599,6 +599,8 @@ def test_the_lines_differ_without_their_colours():
     lines = compare(mlp(1), schemes, X).plot().lines
     looks = {(line.get_linestyle(), line.get_marker()) for line in lines}
     assert len(looks) == 10
+    # Neighbours by the stroke alone.
+    assert len({line.get_linestyle() for line in lines[:4]}) == 4
     # In black and white.
     for line in lines:
         gray = float(line.get_color())
@@ -607,11 +609,11 @@ def test_the_lines_differ_without_their_colours():
 
 def test_the_plot_of_a_deep_network():
     """Its layers are numbered, and its markers are fewer than its layers."""
-    comparison = compare(mlp(60), {"one": None, "other": None}, X[:4])
+    comparison = compare(mlp(42), {"one": None, "other": None}, X[:4])
     ax = comparison.plot()
     assert ax.get_xlabel() == "layer, in order of execution"
     one, other = ax.lines
-    assert len(one.get_xdata()) == 61
-    assert one.get_markevery() == (0, 3)
-    assert other.get_markevery() == (1, 3)
+    assert len(one.get_xdata()) == 43
+    assert one.get_markevery() == (0, 2)
+    assert other.get_markevery() == (1, 2)
     assert compare(mlp(1), {"one": None}, X).plot().lines[0].get_markevery() == (0, 1)

@@ -218,8 +218,25 @@ def reusing():
         yield x, y
 
 
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow reads ahead")
 def test_generator_that_reuses_its_array():
     undisturbed(fit_source(reusing, steps_per_epoch=3), **EAGER)
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow reads ahead")
+def test_data_loader_that_reuses_its_tensors():
+    """They come to training as they are, and are another batch when it ends."""
+    torch = pytest.importorskip("torch")
+
+    class Reusing(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            for batch in reusing():
+                yield tuple(map(torch.from_numpy, batch))
+
+    def source():
+        return torch.utils.data.DataLoader(Reusing(), batch_size=None)
+
+    undisturbed(fit_source(source, epochs=1, steps_per_epoch=STEPS), epochs=1, **EAGER)
 
 
 def copied_array():
@@ -350,7 +367,8 @@ def test_layers_that_do_not_reach_into_a_name():
         name="model",
     )
     compiled(model, **EAGER)
-    for wanted, names in {"a": ["a"], ("ab", "b"): ["ab", "b"]}.items():
+    cases = {"a": ["a"], "model/a": ["a"], ("ab", "b"): ["ab", "b"]}
+    for wanted, names in cases.items():
         monitor = SignalMonitor(layers=wanted, quantities=["std"])
         history = fit_once(model, [monitor], X, Y, epochs=1)
         keys = list(signal(history))

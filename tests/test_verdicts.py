@@ -12,7 +12,7 @@ from limits import SIGMAS
 from keras_initx import HaarOrthogonal, lsuv, signal_report
 from keras_initx.diagnostics import _verdicts
 from keras_initx.diagnostics._findings import Verdict
-from keras_initx.diagnostics._rows import LayerRow
+from keras_initx.diagnostics._rows import KernelRow, LayerRow
 
 UNITS, SAMPLES = 64, 64
 HEALTHY = "nothing conspicuous"
@@ -435,8 +435,8 @@ def test_saturated(activation):
     def network(gain):
         return chain(
             dense("a", 1.0, activation),
-            dense("b", gain, activation, bias_initializer=constant(gain / 2)),
-            dense("c", gain, activation, bias_initializer=constant(gain / 2)),
+            dense("b", gain, activation, bias_initializer=constant(gain)),
+            dense("c", gain, activation, bias_initializer=constant(gain)),
             dense("d"),
         )
 
@@ -545,6 +545,19 @@ def test_inputs_that_are_alike_collapse_only_if_they_come_closer():
         )
         assert ("collapsed inputs", "a") in told(model, x) or not is_told
         assert "collapsed inputs" not in kinds(model, x) or is_told
+
+
+def test_the_rounding_of_a_cosine_is_no_collapse():
+    """All inputs of one positive number point the same way, and so does the rest."""
+    start = LayerRow("input", "Input", std=1.0, cosine=1.0)
+    rows = [
+        LayerRow(path, "Dense", std=1.0, units=64, cosine=1 + 1e-7) for path in "abc"
+    ]
+    for row in rows:
+        row.kernels = [KernelRow(row.path, (64, 64), fan_in=64, norm=8.0)]
+    assert [each.kind for each in _verdicts.verdicts([start], rows, None)] == [HEALTHY]
+    start.cosine = 0.9
+    assert _verdicts.verdicts([start], rows, None)[0].kind == "collapsed inputs"
 
 
 def test_a_hundred_rectifiers_collapse():
@@ -706,6 +719,10 @@ def test_selu_without_lecun_normal():
     model = network("he_normal", "he_normal")
     lsuv(model, X)
     assert is_healthy(model)
+    root = math.sqrt(2)
+    assert is_healthy(chain(dense("a", root, "selu"), dense("head")), X / root)
+    # Large inputs are no fault of the kernel's.
+    assert is_healthy(network("lecun_normal"), 3 * X)
     # Nor is it one of other activations.
     assert is_healthy(chain(*rectified(3)))
 
@@ -929,6 +946,12 @@ def test_causes_are_told_before_effects():
         ("collapsed inputs", "c"),
         ("vanishing gradient", "b"),
     ]
+
+
+def test_what_is_not_finite_is_told_first():
+    fixed = {"kernel_initializer": constant(0.1)}
+    model = chain(dense("a", **fixed), dense("b", kernel_initializer=constant(np.nan)))
+    assert told(model) == [("non-finite signal", "b"), ("symmetric units", "a")]
 
 
 def test_each_verdict_is_judged():
