@@ -4,9 +4,9 @@
 
 prints a table of ratios and writes `results/diagnostics-torch.json` beside this file:
 a report without gradients against an eager forward pass as in training, and one with
-gradients against an eager training step, on ResNet50, after a first call of each. `--applications`
-instead makes a report with gradients of every network of `keras.applications`, and sees
-that the network is bit for bit what it was.
+gradients against an eager training step, on ResNet50, after a first call of each.
+`--applications` instead makes a report with gradients of every network of
+`keras.applications`, and sees that the network is bit for bit what it was.
 """
 
 import os

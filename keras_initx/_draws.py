@@ -28,7 +28,7 @@ class Draws:
         initializer = self._initializer
         if not isinstance(initializer, keras.initializers.Initializer):
             return initializer
-        config = initializer.get_config()
+        config = dict(initializer.get_config())
         for name, value in axes.items():
             # What the user said about the axes stays.
             if name in config and config[name] in (None, 1):

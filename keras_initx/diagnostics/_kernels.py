@@ -42,7 +42,9 @@ def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
     if described is not None:
         found = [_kernel(*each, is_linear=True) for each in described.kernels[::-1]]
     elif isinstance(layer, keras.layers.RNN):
-        found = [_recurrent_kernel(layer, variable) for variable in layer.weights]
+        # The bias of a GRU is a matrix.
+        kernels = [weight for weight in layer.weights if weight.name != "bias"]
+        found = [_recurrent_kernel(layer, kernel) for kernel in kernels]
     elif isinstance(layer, keras.layers.Embedding):
         found = [_kernel(layer._embeddings)]
     elif type(layer).__module__.startswith("keras."):
