@@ -41,39 +41,51 @@ def moments(tensor: Any, kept: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]
         both = ops.moments(ops.cast(tensor, "float32"), others, keepdims=True)
         mean, variance = (ops.convert_to_numpy(part).astype("float64") for part in both)
         return mean, variance
-    # In the order of memory, neighbours that share a fate as one axis.
     order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
-    rows, is_kept = array.transpose(order), [axis in kept for axis in order]
-    if rows.flags.c_contiguous:
-        runs = [
-            (is_one_kept, math.prod(array.shape[axis] for axis in run))
-            for is_one_kept, run in itertools.groupby(order, kept.__contains__)
-        ]
-        is_kept = [is_one_kept for is_one_kept, _ in runs] or [False]
-        rows = rows.reshape([size for _, size in runs] or [1])
-    # The sums run along rows, of which short ones are taken several at a time.
-    side = 1
-    if is_kept == [False, True]:
-        most = max(1, _WIDTH // rows.shape[1]).bit_length() - 1
-        side = math.gcd(len(rows), 2**most)
-        rows, is_kept = rows.reshape(-1, side, rows.shape[1]), [False, True, True]
+    rows, is_kept = _by_memory(array, order, kept)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, variance = _moments_of_rows(rows, is_kept, "float32", is_shifted=False)
         if np.any(mean**2 > _FAR * variance):
             mean, variance = _moments_of_rows(rows, is_kept, "float32", is_shifted=True)
         if not _SMALL < np.mean(variance + mean**2) < _LARGE:
             mean, variance = _moments_of_rows(rows, is_kept, "float64", is_shifted=True)
-    if side > 1:
-        mean, variance = _pooled(mean, variance)
-    sizes = [array.shape[axis] if axis in kept else 1 for axis in order]
+        sizes = [array.shape[axis] if axis in kept else 1 for axis in order]
+        mean, variance = _pooled(mean, variance, math.prod(sizes))
     back = [order.index(axis) for axis in range(array.ndim)]
     return mean.reshape(sizes).transpose(back), variance.reshape(sizes).transpose(back)
 
 
-def _pooled(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Those of all rows, from those of each of the rows that stood side by side."""
-    pooled = mean.mean(axis=1)
-    return pooled, (variance + (mean - pooled[:, None]) ** 2).mean(axis=1)
+def _by_memory(
+    array: np.ndarray, order: list[int], kept: tuple[int, ...]
+) -> tuple[np.ndarray, list[bool]]:
+    """The array with its axes in the order of memory, and which of them are kept.
+
+    Neighbours that share that fate become one axis. Short rows of units are taken
+    several at a time, each with moments of its own: sums run along whole rows.
+    """
+    rows, is_kept = array.transpose(order), [axis in kept for axis in order]
+    if not rows.flags.c_contiguous:
+        return rows, is_kept
+    runs = [
+        (is_one_kept, math.prod(array.shape[axis] for axis in run))
+        for is_one_kept, run in itertools.groupby(order, kept.__contains__)
+    ]
+    is_kept = [is_one_kept for is_one_kept, _ in runs] or [False]
+    rows = rows.reshape([size for _, size in runs] or [1])
+    if is_kept != [False, True]:
+        return rows, is_kept
+    count, units = rows.shape
+    most = max(1, _WIDTH // units).bit_length() - 1
+    return rows.reshape(-1, math.gcd(count, 2**most), units), [False, True, True]
+
+
+def _pooled(
+    mean: np.ndarray, variance: np.ndarray, units: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of all rows, from those of the rows that were taken at a time."""
+    mean, variance = mean.reshape(-1, units), variance.reshape(-1, units)
+    pooled = mean.mean(axis=0)
+    return pooled, (variance + (mean - pooled) ** 2).mean(axis=0)
 
 
 def _moments_of_rows(

@@ -18,13 +18,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_initx._backend import has_values, saved, stored, undisturbed, view
-
-# What runs within these is a part of their loop over time.
-OPAQUE = (keras.layers.RNN,)
+from keras_initx._backend import has_values, undisturbed
+from keras_initx._sublayers import OPAQUE, sublayers
+from keras_initx._unchanged import unchanged
 
 _ABSENT = object()
 
@@ -112,7 +110,7 @@ def trace(
         Exception: What the observer raises, or what a layer raises.
     """
     watch = _Watch(observer, is_differentiated)
-    with _unchanged(model), undisturbed(model, is_differentiated), watch.patches:
+    with unchanged(model), undisturbed(model, is_differentiated), watch.patches:
         watch.add(model)
         try:
             return model(inputs, training=training)
@@ -121,21 +119,6 @@ def trace(
             if watch.error is not None:
                 raise watch.error from None
             raise
-
-
-def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """The layer and what is below it, each once, in the order of their parents."""
-    found = {id(layer): layer}
-    waiting = collections.deque([layer])
-    while waiting:
-        parent = waiting.popleft()
-        if isinstance(parent, OPAQUE):
-            continue
-        for child in parent._flatten_layers(include_self=False, recursive=False):
-            if id(child) not in found:
-                found[id(child)] = child
-                waiting.append(child)
-    return list(found.values())
 
 
 class _Watch:
@@ -288,41 +271,3 @@ def _attribute(layer: keras.layers.Layer, name: str, value: Any) -> Iterator[Non
             del attributes[name]
         else:
             attributes[name] = before
-
-
-@contextlib.contextmanager
-def _unchanged(model: keras.layers.Layer) -> Iterator[None]:
-    """A context after which flags, losses and state are as they were.
-
-    What is built within it stays built.
-    """
-    layers = [layer for layer in sublayers(model) if layer.built]
-    flags = [
-        (vars(layer), name, value)
-        for layer in layers
-        for name, value in vars(layer).items()
-        if isinstance(value, bool)
-    ]
-    losses = [(layer._losses, list(layer._losses)) for layer in layers]
-    frozen = {id(v) for layer in layers if not layer.trainable for v in layer.weights}
-    state = [
-        (variable, saved(variable))
-        for variable in (*model.variables, *_recurrent_states(layers))
-        if not variable.trainable and (variable.ndim < 2 or id(variable) not in frozen)
-    ]
-    try:
-        yield
-    finally:
-        for attributes, name, value in flags:
-            attributes[name] = value
-        for own, before in losses:
-            own[:] = before
-        for variable, before in state:
-            if not np.array_equal(view(stored(variable)), np.asarray(before)):
-                variable.assign(before)
-
-
-def _recurrent_states(layers: list[keras.layers.Layer]) -> list[keras.Variable]:
-    """The states of stateful recurrent layers, which are no variables of a model."""
-    states = keras.tree.flatten([getattr(layer, "states", None) for layer in layers])
-    return [state for state in states if isinstance(state, keras.Variable)]

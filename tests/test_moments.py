@@ -54,6 +54,32 @@ def test_of_any_axes(case):
     assert_moments(ops.convert_to_tensor(array), kept)
 
 
+@hypothesis.given(tensors_and_axes(), strategies.data())
+def test_in_any_order_of_memory(case, data):
+    """Frameworks hand on transposed and cut tensors."""
+    array, kept = case
+    order = data.draw(strategies.permutations(range(array.ndim)))
+    steps = [data.draw(strategies.sampled_from([1, 2, -1])) for _ in order]
+    array = array.transpose(order)[tuple(slice(None, None, step) for step in steps)]
+    assert_moments(array, kept)
+
+
+def test_of_broadcast_numbers():
+    array = np.random.default_rng(0).normal(size=(1, 5, 1)).astype("float32")
+    assert_moments(np.broadcast_to(array, (40, 5, 30)), (1,))
+
+
+# Short rows are taken side by side, as many as divide their number.
+@pytest.mark.parametrize("shape", [(4096, 3), (4097, 3), (24, 100), (7, 2000)])
+def test_of_short_rows(shape):
+    rows, units = shape
+    array = (
+        np.random.default_rng(0).normal(size=shape) + np.arange(rows)[:, None] / rows
+    )
+    assert_moments(array.astype("float32"), (1,))
+    assert_moments(array.astype("float32").reshape(rows, 1, units), (2,))
+
+
 # Larger than a piece, and not a multiple of it: along the rows, and within a row.
 @pytest.mark.parametrize("shape", [(70001, 3), (5, 100, 70, 3), (3, 70001), (70001, 1)])
 @pytest.mark.parametrize("kept", [(), (0,), (1,)])

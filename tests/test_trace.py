@@ -6,7 +6,8 @@ import pytest
 from catalogue import BACKEND, to_numpy
 from keras import layers, ops
 
-from keras_initx._trace import Observer, sublayers, trace
+from keras_initx._sublayers import sublayers
+from keras_initx._trace import Observer, trace
 
 RANDOM = np.random.default_rng(0)
 

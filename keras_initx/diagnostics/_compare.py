@@ -11,7 +11,7 @@ from keras_initx._batches import one_labelled_batch
 from keras_initx._changes import Changes
 from keras_initx._draws import Draws
 from keras_initx._linear import linear
-from keras_initx._trace import sublayers
+from keras_initx._sublayers import sublayers
 from keras_initx.diagnostics._comparison import Comparison
 from keras_initx.diagnostics._report import SignalReport
 from keras_initx.diagnostics._signal_report import build, look

@@ -9,7 +9,8 @@ from keras import ops
 
 from keras_initx._arrays import norm
 from keras_initx._backend import pullback, tap
-from keras_initx._trace import LayerCall, sublayers, trace
+from keras_initx._sublayers import sublayers
+from keras_initx._trace import LayerCall, trace
 from keras_initx.diagnostics._signal_pass import (
     QuietObserver,
     SignalPass,

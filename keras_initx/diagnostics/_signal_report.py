@@ -6,8 +6,9 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._batches import one_labelled_batch
+from keras_initx._sublayers import sublayers
 from keras_initx._tensors import is_float_tensor
-from keras_initx._trace import Observer, sublayers, trace
+from keras_initx._trace import Observer, trace
 from keras_initx.diagnostics._gradients import add_gradients
 from keras_initx.diagnostics._jacobian import jacobian_of
 from keras_initx.diagnostics._kernels import add_singular_values, find_equal

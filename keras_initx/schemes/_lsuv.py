@@ -10,7 +10,8 @@ from keras_initx._batches import one_batch
 from keras_initx._changes import Changes
 from keras_initx._draws import Draws
 from keras_initx._linear import linear
-from keras_initx._trace import sublayers, trace
+from keras_initx._sublayers import sublayers
+from keras_initx._trace import trace
 from keras_initx.schemes._lsuv_pass import LSUVPass
 from keras_initx.schemes._lsuv_report import LSUVReport
 from keras_initx.schemes._selection import Selection

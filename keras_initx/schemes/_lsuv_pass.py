@@ -13,8 +13,9 @@ from keras_initx._changes import Changes
 from keras_initx._draws import Draws
 from keras_initx._linear import Linear, linear
 from keras_initx._moments import moments
+from keras_initx._sublayers import sublayers
 from keras_initx._tensors import is_float_tensor, shown
-from keras_initx._trace import LayerCall, Observer, sublayers
+from keras_initx._trace import LayerCall, Observer
 from keras_initx.schemes._lsuv_report import LayerRow
 from keras_initx.schemes._not_finite import not_finite
 from keras_initx.schemes._selection import Selection

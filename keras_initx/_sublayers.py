@@ -1,0 +1,23 @@
+"""A layer and all that is below it."""
+
+import collections
+
+import keras
+
+# What runs within these is a part of their loop over time.
+OPAQUE = (keras.layers.RNN,)
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layer and what is below it, each once, in the order of their parents."""
+    found = {id(layer): layer}
+    waiting = collections.deque([layer])
+    while waiting:
+        parent = waiting.popleft()
+        if isinstance(parent, OPAQUE):
+            continue
+        for child in parent._flatten_layers(include_self=False, recursive=False):
+            if id(child) not in found:
+                found[id(child)] = child
+                waiting.append(child)
+    return list(found.values())
