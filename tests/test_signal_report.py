@@ -309,6 +309,13 @@ class Residual(layers.Layer):
         return inputs + self.inner(inputs)
 
 
+def test_the_bias_of_a_gru_is_no_kernel():
+    model = keras.Sequential([keras.Input((4, 3)), layers.GRU(5, name="gru")])
+    (row,) = signal_report(model, batch(6, 4, 3))
+    assert [kernel.shape for kernel in row.kernels] == [(3, 15), (5, 15)]
+    assert (row.fan_in, row.fan_out) == (3, 5)
+
+
 def test_a_container_has_a_row_only_if_it_adds_something():
     inner = keras.Sequential([keras.Input((4,)), dense("first")], name="inner_model")
     block = Residual("block")

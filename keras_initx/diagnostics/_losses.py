@@ -14,6 +14,7 @@ _SEVERAL = dict | list | tuple
 
 
 def loss_of(
+    owner: str,
     model: keras.layers.Layer,
     loss: Any,
     batch: tuple[Any, Any, Any],
@@ -22,6 +23,7 @@ def loss_of(
     """A function of the model's output.
 
     Args:
+        owner: str. Who asks, for errors.
         model: keras.layers.Layer.
         loss: As in `signal_report`.
         batch: tuple. Inputs, targets and sample weights.
@@ -32,7 +34,7 @@ def loss_of(
         (loss,) = loss
     if isinstance(loss, _SEVERAL) and not isinstance(output, _SEVERAL):
         raise _validate.error(
-            "signal_report",
+            owner,
             "one loss for a model of one output",
             f"loss={loss!r}",
             "Pass the loss itself.",

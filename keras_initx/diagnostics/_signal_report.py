@@ -139,7 +139,7 @@ def look(
         if singular_values:
             add_singular_values(seen.kernels)
         if y is not None and is_loss_known:
-            function = loss_of(model, loss, labelled, output)
+            function = loss_of(owner, model, loss, labelled, output)
             value = add_gradients(model, batch, seen, function, training)
         if jacobian:
             is_alone = not (training and seen.mixes_samples)
