@@ -314,7 +314,7 @@ def measure(backend: str, quick: bool) -> dict[str, Any]:
         "backend": backend,
         "versions": versions(),
         "cores": os.cpu_count(),
-        "warm": of("warm", quick),
+        "warm": [of("warm", quick) for _ in range(repeats)],
         "cold": {
             what: [of("cold", what, quick) for _ in range(repeats)]
             for what in ("plain", "lsuv")
@@ -334,7 +334,10 @@ def table(results: dict[str, Any]) -> str:
     def median(key: str, what: str, of: str) -> float:
         return statistics.median(found[of] for found in results[key][what])
 
-    warm = {name: statistics.median(times) for name, times in results["warm"].items()}
+    warm = {
+        name: statistics.median(time for run in results["warm"] for time in run[name])
+        for name in ("plain", "lsuv")
+    }
     cold = {what: median("cold", what, "seconds") for what in ("plain", "lsuv")}
     lines = ["| VGG19 | plain pass, s | LSUV, s | passes |", "|---|---|---|---|"]
     for label, found in (("warm", warm), ("cold", cold)):
@@ -357,6 +360,8 @@ def table(results: dict[str, Any]) -> str:
             f"The peer calls its network {calls:.0f} times, {call:.2f} s each.",
         ]
     lines += ["", "| layers | ms a layer | peer, ms a layer |", "|---|---|---|"]
+    if "peer depth" not in results:
+        lines[-2:] = ["| layers | ms a layer |", "|---|---|"]
     peers = results.get("peer depth", [None] * len(results["depth"]))
     for ours, peer in zip(results["depth"], peers, strict=True):
         times = [1e3 * run["seconds"] / run["depth"] for run in (ours, peer) if run]
