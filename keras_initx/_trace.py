@@ -13,7 +13,6 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from keras import ops
 
 from keras_initx._backend import has_values, undisturbed
 from keras_initx._sublayers import OPAQUE, sublayers
+from keras_initx._time_distributed import time_distributed
 from keras_initx._unchanged import unchanged
 
 _ABSENT = object()
@@ -227,30 +227,8 @@ class _Watch:
 def _call_of(layer: keras.layers.Layer, name: str) -> Callable[..., Any]:
     """How a layer runs: as always, but for a loop over time that need not be one."""
     if type(layer) is keras.layers.TimeDistributed:
-        return functools.partial(_time_distributed, layer)
+        return functools.partial(time_distributed, layer)
     return getattr(layer, name)
-
-
-def _time_distributed(
-    wrapper: keras.layers.TimeDistributed,
-    inputs: Any,
-    training: bool | None = None,
-    mask: Any = None,
-) -> Any:
-    """`TimeDistributed.call` in one call of its layer, the steps counting as samples.
-
-    Keras calls the layer once for each step.
-    """
-    layer, samples = wrapper.layer, inputs.shape[0] * inputs.shape[1]
-    folded = ops.reshape(inputs, (samples, *inputs.shape[2:]))
-    arguments = {"training": training}
-    if mask is not None:
-        arguments["mask"] = ops.reshape(mask, (samples, *mask.shape[2:]))
-        folded._keras_mask = arguments["mask"]
-    known = inspect.signature(layer.call).parameters
-    arguments = {name: arguments[name] for name in arguments if name in known}
-    output = layer.call(folded, **arguments)
-    return ops.reshape(output, (*inputs.shape[:2], *output.shape[1:]))
 
 
 def _as_it_is(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
