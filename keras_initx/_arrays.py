@@ -53,12 +53,17 @@ def scaled_copy(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return ops.cast(result, dtype)
 
 
+def squares_fit(squares: Any) -> bool:
+    """Whether float32 holds such sums of squares: none overflows or vanishes."""
+    return bool(np.all((squares > _SMALL) & (squares < _LARGE)))
+
+
 def norm(array: np.ndarray) -> float:
     """The Euclidean norm, also where the squares would overflow or vanish."""
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.ravel(array).astype("float32", copy=False)
         square = float(numbers @ numbers)
-        if not _SMALL < square < _LARGE:
+        if not squares_fit(square):
             numbers = np.ravel(array).astype("float64")
             square = float(numbers @ numbers)
     return math.sqrt(square)

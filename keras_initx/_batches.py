@@ -17,7 +17,7 @@ def one_batch(owner: str, data: Any, count: int) -> Any:
     `PyDataset`, a `tf.data.Dataset`, a `DataLoader`, a generator. Its elements are `x`,
     `(x, y)` or `(x, y, sample_weight)`.
     """
-    if is_data_set(data):
+    if _is_data_set(data):
         return join(owner, [x for x, _, _ in _elements(owner, data, count)])
     if count > 1:
         raise _validate.error(
@@ -34,7 +34,7 @@ def one_labelled_batch(
     owner: str, x: Any, y: Any = None, sample_weight: Any = None
 ) -> tuple[Any, Any, Any]:
     """Inputs, targets and sample weights: the given ones, or a data set's first."""
-    if is_data_set(x):
+    if _is_data_set(x):
         ((x, own_y, own_weight),) = _elements(owner, x, 1)
         if y is None:
             y, sample_weight = own_y, own_weight
@@ -73,7 +73,7 @@ def kept(batch: Any) -> Any:
     return keras.tree.map_structure(_kept, batch)
 
 
-def is_data_set(data: Any) -> bool:
+def _is_data_set(data: Any) -> bool:
     """Whether this is no batch, but what batches are taken from."""
     if isinstance(data, keras.utils.PyDataset):
         return True

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_initx._arrays import squares_fit
 from keras_initx._backend import view
 
 # So many numbers, in float32, fit into the second-level cache.
@@ -21,8 +22,6 @@ _PIECE = 2**17
 _WIDTH = 2**10
 # A squared mean so many times the variance takes two bits of it.
 _FAR = 4
-# Within these, float32 holds the squares.
-_SMALL, _LARGE = 1e-30, 1e30
 
 
 def moments(tensor: Any, kept: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +46,7 @@ def moments(tensor: Any, kept: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]
         mean, variance = _moments_of_rows(rows, is_kept, "float32", is_shifted=False)
         if np.any(mean**2 > _FAR * variance):
             mean, variance = _moments_of_rows(rows, is_kept, "float32", is_shifted=True)
-        if not _SMALL < np.mean(variance + mean**2) < _LARGE:
+        if not squares_fit(np.mean(variance + mean**2)):
             mean, variance = _moments_of_rows(rows, is_kept, "float64", is_shifted=True)
         sizes = [array.shape[axis] if axis in kept else 1 for axis in order]
         mean, variance = _pooled(mean, variance, math.prod(sizes))

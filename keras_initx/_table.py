@@ -4,6 +4,25 @@ import html
 from collections.abc import Sequence
 
 
+class Tabular:
+    """What prints as a table, and shows as one in a notebook."""
+
+    # How many of the last columns are words.
+    _notes = 1
+
+    def _table(self) -> tuple[Sequence[str], Sequence[Sequence[str]], str]:
+        """The heads, the rows and the summary."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return as_text(*self._table(), notes=self._notes)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._table())
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A number with four digits, or so many; a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}g}"

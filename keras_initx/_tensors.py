@@ -1,9 +1,12 @@
-"""Which tensors are measured, and which part of them."""
+"""Which tensors are measured, which part of them, and how NumPy reads them."""
 
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+
+from keras_initx._backend import view
 
 
 def is_float_tensor(value: Any) -> bool:
@@ -11,6 +14,20 @@ def is_float_tensor(value: Any) -> bool:
     if not ops.is_tensor(value) or 0 in value.shape:
         return False
     return keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype))
+
+
+def first_tensor(values: Any) -> Any:
+    """The first tensor of floats among these that has an axis, or None."""
+    for leaf in keras.tree.flatten(values):
+        if is_float_tensor(leaf) and len(leaf.shape) > 0:
+            return leaf
+    return None
+
+
+def as_array(tensor: Any) -> np.ndarray:
+    """The tensor in NumPy, to read, without a copy where it can be."""
+    array = tensor if isinstance(tensor, np.ndarray) else view(tensor)
+    return array if isinstance(array, np.ndarray) else ops.convert_to_numpy(array)
 
 
 def shown(tensor: Any, mask: Any, kept: set[int]) -> Any:

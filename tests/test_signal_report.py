@@ -9,7 +9,7 @@ import pytest
 from catalogue import BACKEND, refuses, to_numpy
 from keras import layers, ops
 from limits import rounding
-from test_trace import Restless, picture
+from test_trace import Compiled, Restless, picture
 
 from keras_initx import signal_report
 from keras_initx.diagnostics._statistics import mean_cosine
@@ -463,24 +463,7 @@ def test_layers_in_a_compiled_function_are_named():
     if BACKEND == "torch":
         pytest.skip("PyTorch has no eager calls within compiled functions here")
 
-    class Compiled(layers.Layer):
-        def __init__(self):
-            super().__init__(name="compiled")
-            self.inner = dense("inner")
-
-        def build(self, shape):
-            self.inner.build(shape)
-
-        def call(self, inputs):
-            if BACKEND == "jax":
-                import jax  # noqa: TID251
-
-                return jax.jit(self.inner)(inputs)
-            import tensorflow as tf  # noqa: TID251
-
-            return tf.function(self.inner)(inputs)
-
-    layer = Compiled()
+    layer = Compiled(dense("inner"))
     layer.build((None, 4))
     report = signal_report(layer, batch(3, 4), batch(3, 4), "mse")
     inner, outer = report

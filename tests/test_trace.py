@@ -205,26 +205,29 @@ def test_masks_arrive_also_within_attention():
     assert masks["attention_output"] is None
 
 
+class Compiled(layers.Layer):
+    """Runs a layer within a compiled function."""
+
+    def __init__(self, inner):
+        super().__init__(name="compiled")
+        self.inner = inner
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, inputs):
+        if BACKEND == "jax":
+            import jax  # noqa: TID251
+
+            return jax.jit(self.inner)(inputs)
+        import tensorflow as tf  # noqa: TID251
+
+        return tf.function(self.inner)(inputs)
+
+
 def test_what_runs_compiled_is_named_and_left_alone():
     if BACKEND == "torch":
         pytest.skip("PyTorch has no eager calls within compiled functions here")
-
-    class Compiled(layers.Layer):
-        def __init__(self):
-            super().__init__()
-            self.inner = dense("inner")
-
-        def build(self, shape):
-            self.inner.build(shape)
-
-        def call(self, inputs):
-            if BACKEND == "jax":
-                import jax  # noqa: TID251
-
-                return jax.jit(self.inner)(inputs)
-            import tensorflow as tf  # noqa: TID251
-
-            return tf.function(self.inner)(inputs)
 
     class Unseen(Record):
         unseen_names = ()
@@ -232,7 +235,7 @@ def test_what_runs_compiled_is_named_and_left_alone():
         def unseen(self, layer):
             self.unseen_names += (layer.name,)
 
-    layer, record = Compiled(), Unseen()
+    layer, record = Compiled(dense("inner")), Unseen()
     layer.build((None, 3))
     trace(layer, batch(2, 3), record)
     assert record.unseen_names == ("inner",)

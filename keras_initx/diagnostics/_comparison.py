@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_initx._table import as_html, as_text, number
+from keras_initx._table import Tabular, number
 from keras_initx.diagnostics._plot import finite, legend, log_scale, name_depth
 from keras_initx.diagnostics._report import SignalReport
 from keras_initx.diagnostics._rows import LayerRow
@@ -15,7 +15,7 @@ _MOST_MARKERS = 30
 _GRAYS = ("0.0", "0.45", "0.2", "0.6")
 
 
-class Comparison:
+class Comparison(Tabular):
     """What `compare` saw: one report for each scheme.
 
     It prints as a table with one column for each scheme, and shows as one in a
@@ -24,6 +24,8 @@ class Comparison:
     Attributes:
         reports: dict. The signal reports, by the names of the schemes.
     """
+
+    _notes = 0
 
     def __init__(self, reports: dict[str, SignalReport]) -> None:
         self.reports = reports
@@ -80,14 +82,6 @@ class Comparison:
         name_depth(ax, [row.path for row in rows])
         legend(ax, "scheme")
         return ax
-
-    def __str__(self) -> str:
-        return as_text(*self._table(), notes=0)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return as_html(*self._table())
 
     def _table(self) -> tuple[list[str], list[list[str]], str]:
         reports = list(self.reports.values())

@@ -10,13 +10,9 @@ from keras import ops
 from keras_initx._arrays import norm
 from keras_initx._backend import pullback, tap
 from keras_initx._sublayers import sublayers
+from keras_initx._tensors import as_array, first_tensor
 from keras_initx._trace import LayerCall, trace
-from keras_initx.diagnostics._signal_pass import (
-    QuietObserver,
-    SignalPass,
-    tensor_to_tap,
-)
-from keras_initx.diagnostics._statistics import on_host
+from keras_initx.diagnostics._signal_pass import QuietObserver, SignalPass
 
 # In float16 small gradients vanish. The loss is scaled as `LossScaleOptimizer` does at
 # first, unless that overflows.
@@ -69,7 +65,7 @@ def add_gradients(
             [*(variable.value for variable in variables), *tokens],
         )
         gradients = product(np.ones((), "float32"))
-        norms = [norm(on_host(gradient)) / scale for gradient in gradients]
+        norms = [norm(as_array(gradient)) / scale for gradient in gradients]
         if np.isfinite(norms).all():
             break
     for kernel, found in zip(kernels.values(), norms, strict=False):
@@ -77,7 +73,7 @@ def add_gradients(
     for row, found in zip(rows, norms[len(variables) :], strict=True):
         row.output_gradient = found
     _share(seen, kernels)
-    return float(on_host(value)) / scale
+    return float(as_array(value)) / scale
 
 
 class _Taps(QuietObserver):
@@ -92,7 +88,7 @@ class _Taps(QuietObserver):
         token = self._tokens.get(id(row))
         if token is None:
             return output
-        tapped = tensor_to_tap(output)
+        tapped = first_tensor(output)
         if tapped is None:
             return output
         return keras.tree.map_structure(

@@ -10,10 +10,9 @@ from keras import ops
 from keras_initx import _validate
 from keras_initx._backend import pullback
 from keras_initx._table import number
-from keras_initx._tensors import is_float_tensor
+from keras_initx._tensors import as_array, is_float_tensor
 from keras_initx._trace import trace
 from keras_initx.diagnostics._signal_pass import QuietObserver
-from keras_initx.diagnostics._statistics import on_host
 
 # Each output number costs a backward pass.
 _MOST_OUTPUTS = 1024
@@ -110,7 +109,7 @@ def jacobian_of(
             "Leave `jacobian` out, or pass a part of the model.",
         )
     rows = [
-        np.concatenate([np.ravel(on_host(part)[0]) for part in product(direction)])
+        np.concatenate([np.ravel(as_array(part)[0]) for part in product(direction)])
         for direction in np.eye(size, dtype="float32")
     ]
     matrix = np.array(rows, "float64")

@@ -10,8 +10,8 @@ from keras_initx._arrays import norm
 from keras_initx._axes import KernelAxes
 from keras_initx._backend import stored
 from keras_initx._linear import linear
+from keras_initx._tensors import as_array
 from keras_initx.diagnostics._rows import KernelRow
-from keras_initx.diagnostics._statistics import on_host
 
 # A kernel with so few different values is one by design, such as an identity.
 _FEW_VALUES = 3
@@ -29,7 +29,7 @@ class Kernel:
     @property
     def matrices(self) -> np.ndarray:
         """`(batch * groups, inputs, outputs)`: independent linear maps."""
-        axes, value = self.axes, on_host(stored(self.variable))
+        axes, value = self.axes, as_array(stored(self.variable))
         value = value.transpose(*axes.batch, *axes.spatial, *axes.input, *axes.output)
         batch, inputs = axes.count(axes.batch), axes.fan_in
         value = value.reshape(batch, inputs, self.groups, -1)
@@ -60,12 +60,12 @@ def find_equal(kernels: list[Kernel]) -> None:
     for kernel in kernels:
         if kernel.row.has_equal_units or kernel.row.has_equal_inputs:
             continue
-        value = on_host(stored(kernel.variable))
+        value = as_array(stored(kernel.variable))
         key = (value.shape, value.dtype, value.ravel()[:64].tobytes())
         for other in first.setdefault(key, []):
             if other.variable is kernel.variable:
                 break
-            if np.array_equal(on_host(stored(other.variable)), value):
+            if np.array_equal(as_array(stored(other.variable)), value):
                 if len(np.unique(value)) > _FEW_VALUES:
                     kernel.row.equal_to = other.row.path
                 break
@@ -104,7 +104,7 @@ def _kernel(
         kernel.row.fan_in = resolved.fan_in
         kernel.row.fan_out = resolved.fan_out // (groups * blocks)
     kernel.row.is_trainable = bool(variable.trainable)
-    kernel.row.norm = norm(on_host(stored(variable)))
+    kernel.row.norm = norm(as_array(stored(variable)))
     matrices = kernel.matrices
     kernel.row.has_equal_units = _are_equal(matrices)
     kernel.row.has_equal_inputs = _are_equal(matrices.swapaxes(1, 2))

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from keras_initx._table import as_html, as_text, number
+from keras_initx._table import Tabular, number
 from keras_initx.diagnostics._findings import Verdict
 from keras_initx.diagnostics._jacobian import Jacobian
 from keras_initx.diagnostics._plot import plot
@@ -19,7 +19,7 @@ _GRADIENT_LEGEND = (
 )
 
 
-class SignalReport:
+class SignalReport(Tabular):
     """What `signal_report` saw: one row for each layer, in the order of execution.
 
     It prints as a table with the verdicts below, and shows as one in a notebook.
@@ -129,14 +129,6 @@ class SignalReport:
             ImportError: If matplotlib is not installed.
         """
         return plot(self.inputs, self.rows, self.verdicts, ax)
-
-    def __str__(self) -> str:
-        return as_text(*self._table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return as_html(*self._table())
 
     def _table(self) -> tuple[list[str], list[list[str]], str]:
         lines = []

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from keras_initx._linear import linear
-from keras_initx._tensors import is_float_tensor, shown
+from keras_initx._tensors import first_tensor, shown
 from keras_initx._trace import LayerCall, Observer
 from keras_initx.diagnostics._activations import LAYERS, activation_of, flat_parts
 from keras_initx.diagnostics._kernels import Kernel, kernels_of
@@ -96,7 +96,7 @@ class SignalPass(QuietObserver):
         row = LayerRow(_path(call), type(layer).__name__)
         row.activation = activation_of(layer)
         row.kernels = [kernel.row for kernel in own]
-        inputs = _first_tensor(call.args)
+        inputs = first_tensor(call.args)
         if own and own[0].row.has_equal_inputs and inputs is not None:
             row.has_equal_inputs = are_alike(inputs)
         self._started[id(layer)] = row
@@ -104,7 +104,7 @@ class SignalPass(QuietObserver):
     def pre_activation(self, call: LayerCall, tensor: Any) -> Any:
         tensor = super().pre_activation(call, tensor)
         is_activation = isinstance(call.layer, LAYERS)
-        measured = _first_tensor(call.args if is_activation else tensor)
+        measured = first_tensor(call.args if is_activation else tensor)
         is_repeated = isinstance(call.layer, layers.TimeDistributed)
         is_shown = call.number == 1 and self._is_shown(call) and not is_repeated
         if is_shown and measured is not None:
@@ -116,7 +116,7 @@ class SignalPass(QuietObserver):
         layer = call.layer
         if call.number > 1 or not self._is_shown(call):
             return output
-        measured, own = _first_tensor(output), self._own_kernels[id(layer)]
+        measured, own = first_tensor(output), self._own_kernels[id(layer)]
         if isinstance(layer, layers.TimeDistributed):
             self._note(measured)
             return output
@@ -192,25 +192,12 @@ class SignalPass(QuietObserver):
         elif getattr(layer, "data_format", None) == "channels_first" and rank > 2:
             axes = (1,)
         else:
-            inputs = _first_tensor(call.args)
+            inputs = first_tensor(call.args)
             reference, known = self._measured.get(id(inputs), (None, None))
             is_same = reference is not None and reference() is inputs
             if is_same and known is not None and len(inputs.shape) == rank:
                 axes = known.channels
         return tuple(sorted({axis % rank for axis in axes} - {0}))
-
-
-def tensor_to_tap(output: Any) -> Any:
-    """The tensor of an output that a row describes, or None."""
-    return _first_tensor(output)
-
-
-def _first_tensor(values: Any) -> Any:
-    """The first tensor of floats among these that has an axis, or None."""
-    for leaf in keras.tree.flatten(values):
-        if is_float_tensor(leaf) and len(leaf.shape) > 0:
-            return leaf
-    return None
 
 
 def _path(call: LayerCall) -> str:

@@ -4,10 +4,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from keras import ops
 
+from keras_initx._arrays import squares_fit
 from keras_initx._backend import view
 from keras_initx._moments import moments
+from keras_initx._tensors import as_array
 
 # Below this share of its mean square, a variance is the rounding of equal numbers.
 _ROUNDING = 1e-12
@@ -15,8 +16,6 @@ _ROUNDING = 1e-12
 _SAMPLES = 16
 # So many entries of each, or a few more: the error of a cosine is then below 1 %.
 _ENTRIES = 2**15
-# Within these, float32 holds a sum of squares.
-_SMALL, _LARGE = 1e-30, 1e30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +48,7 @@ def statistics(tensor: Any, channels: tuple[int, ...]) -> Statistics:
         squares = variances + means**2
         is_constant = bool(np.all(variances <= _ROUNDING * squares))
     if not np.isfinite(std):
-        mean = std = float("nan" if np.isnan(on_host(tensor)).any() else "inf")
+        mean = std = float("nan" if np.isnan(as_array(tensor)).any() else "inf")
     dead = float(np.mean(squares == 0))
     return Statistics(channels, means.size, mean, std, dead, is_constant)
 
@@ -69,7 +68,7 @@ def mean_cosine(tensor: Any, samples: int) -> float | None:
     if rest or entries == 0:
         return None
     count = min(samples, _SAMPLES)
-    array = on_host(view(tensor)[: count * entries])
+    array = as_array(view(tensor)[: count * entries])
     array = array.reshape(count, -1, *array.shape[2 if entries == 1 else 1 :])
     # Of a large activation every second entry or so will do, along one axis.
     step = max(1, array[0].size // _ENTRIES)
@@ -78,7 +77,7 @@ def mean_cosine(tensor: Any, samples: int) -> float | None:
         rows = array.astype("float32", copy=False)
         gram = (rows @ rows.T).astype("float64")
         squares = np.diag(gram)
-        if not np.all((squares > _SMALL) & (squares < _LARGE)):
+        if not squares_fit(squares):
             rows = array.astype("float64")
             gram = rows @ rows.T
             squares = np.diag(gram)
@@ -93,7 +92,7 @@ def mean_cosine(tensor: Any, samples: int) -> float | None:
 
 def share_outside(tensor: Any, lower: float | None, upper: float) -> float:
     """The share of values below `lower` or above `upper`."""
-    array = on_host(tensor)
+    array = as_array(tensor)
     with np.errstate(invalid="ignore"):
         count = np.count_nonzero(array > upper)
         if lower is not None:
@@ -103,14 +102,8 @@ def share_outside(tensor: Any, lower: float | None, upper: float) -> float:
 
 def are_alike(tensor: Any) -> bool:
     """Whether there are several entries along the last axis, and all are equal."""
-    array = on_host(tensor).astype("float32")
+    array = as_array(tensor).astype("float32")
     if array.shape[-1] < 2 or not np.isfinite(array).all():
         return False
     tolerance = 1e-6 * float(np.abs(array).max())
     return bool((np.ptp(array, axis=-1) <= tolerance).all())
-
-
-def on_host(tensor: Any) -> np.ndarray:
-    """The tensor in NumPy, without a copy where it can be."""
-    array = tensor if isinstance(tensor, np.ndarray) else view(tensor)
-    return array if isinstance(array, np.ndarray) else ops.convert_to_numpy(array)

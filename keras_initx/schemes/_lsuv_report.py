@@ -1,10 +1,10 @@
 """What LSUV did to each layer."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from keras_initx._table import as_html, as_text, number
+from keras_initx._table import Tabular, number
 
 _COLUMNS = (
     "layer",
@@ -49,7 +49,7 @@ class LayerRow:
     note: str = ""
 
 
-class LSUVReport:
+class LSUVReport(Tabular):
     """What `lsuv` did: one row for each layer with weights, in order of execution.
 
     It prints as a table, and shows as one in a notebook.
@@ -125,13 +125,8 @@ class LSUVReport:
         ax.legend()
         return ax
 
-    def __str__(self) -> str:
-        return as_text(_COLUMNS, list(map(_cells, self.rows)), self._summary())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return as_html(_COLUMNS, list(map(_cells, self.rows)), self._summary())
+    def _table(self) -> tuple[Sequence[str], list[Sequence[str]], str]:
+        return _COLUMNS, [_cells(row) for row in self.rows], self._summary()
 
     def _summary(self) -> str:
         return (
