@@ -178,7 +178,7 @@ def main():
     parser.add_argument("--output", default="quickstart.png", help="where the PNG goes")
     arguments = parser.parse_args()
     learning_rates = LEARNING_RATES[:1] if arguments.quick else LEARNING_RATES
-    epochs = 4 if arguments.quick else 8
+    epochs = 2 if arguments.quick else 8
 
     data = _common.load_data()
     print(f"Training on the {keras.backend.backend()} backend:", flush=True)

@@ -50,11 +50,13 @@ class Findings:
         self.rows = [row for row in rows if row.std is not None]
         self.linear = [row for row in self.rows if row.fan_in is not None]
         self.loss = loss
+        # The first of several layers of one path.
+        places = enumerate(self.rows)
+        self._places = {row.path: place for place, row in reversed(list(places))}
 
     def place(self, path: str | None) -> int:
         """The place of a layer, from 0; that of the inputs is -1."""
-        paths = [row.path for row in self.rows]
-        return paths.index(path) if path in paths else -1
+        return -1 if path is None else self._places.get(path, -1)
 
     def name(self, row: LayerRow) -> str:
         """How a text names a layer."""
@@ -68,18 +70,17 @@ class Findings:
         """
         if row.activation:
             return row.activation
-        behind = self.rows[self.place(row.path) + 1 :]
-        for other in behind[:2]:
+        place = self.place(row.path) + 1
+        for other in self.rows[place : place + 2]:
             if other.activation or other.kernels:
                 return other.activation if not other.kernels else ""
         return ""
 
     def normalization(self, row: LayerRow) -> LayerRow | None:
         """The normalization behind a layer, which takes its scale away, if any."""
-        for other in self.rows[self.place(row.path) + 1 :][:1]:
-            if other.type in _NORMALIZATIONS:
-                return other
-        return None
+        place = self.place(row.path) + 1
+        is_there = place < len(self.rows) and self.rows[place].type in _NORMALIZATIONS
+        return self.rows[place] if is_there else None
 
     def remedy(self, row: LayerRow) -> str:
         """What to use for a scale that begins to be wrong at this layer."""
