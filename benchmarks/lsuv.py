@@ -257,7 +257,7 @@ def measure_application(name: str) -> dict[str, Any]:
     import numpy as np
 
     import keras_initx
-    from keras_initx._trace import Observer, trace
+    from keras_initx._model.trace import Observer, trace
 
     class Measure(Observer):
         def __init__(self) -> None:

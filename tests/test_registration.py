@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import keras
+import public_names
 import pytest
 from catalogue import CATALOGUE, run_python
 
@@ -272,3 +273,9 @@ def test_a_backend_that_is_not_supported_is_refused():
         "ImportError: keras_initx needs the Keras backend 'tensorflow', 'jax' or "
         "'torch'. Received: 'numpy'. Set the environment variable KERAS_BACKEND."
     )
+
+
+def test_public_names_are_a_file_format():
+    """A name, an argument or an id that changes breaks saved models and programs."""
+    saved = Path(__file__).parent / "saved" / "public_names.json"
+    assert public_names.text() == saved.read_text("utf-8")

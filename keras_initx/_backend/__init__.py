@@ -17,13 +17,13 @@ if _BACKEND == "jax":
     from keras_initx._backend.jax import has_values as has_values
     from keras_initx._backend.jax import next_state as next_state
     from keras_initx._backend.jax import on_host as on_host
+    from keras_initx._backend.jax import preserve_modes as preserve_modes
+    from keras_initx._backend.jax import probe as probe
     from keras_initx._backend.jax import pullback as pullback
     from keras_initx._backend.jax import saved as saved
     from keras_initx._backend.jax import scaled as scaled
     from keras_initx._backend.jax import stored as stored
-    from keras_initx._backend.jax import tap as tap
     from keras_initx._backend.jax import to_tensor as to_tensor
-    from keras_initx._backend.jax import undisturbed as undisturbed
     from keras_initx._backend.jax import untraced as untraced
     from keras_initx._backend.jax import view as view
 elif _BACKEND == "tensorflow":
@@ -34,13 +34,13 @@ elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import has_values as has_values
     from keras_initx._backend.tensorflow import next_state as next_state
     from keras_initx._backend.tensorflow import on_host as on_host
+    from keras_initx._backend.tensorflow import preserve_modes as preserve_modes
+    from keras_initx._backend.tensorflow import probe as probe
     from keras_initx._backend.tensorflow import pullback as pullback
     from keras_initx._backend.tensorflow import saved as saved
     from keras_initx._backend.tensorflow import scaled as scaled
     from keras_initx._backend.tensorflow import stored as stored
-    from keras_initx._backend.tensorflow import tap as tap
     from keras_initx._backend.tensorflow import to_tensor as to_tensor
-    from keras_initx._backend.tensorflow import undisturbed as undisturbed
     from keras_initx._backend.tensorflow import untraced as untraced
     from keras_initx._backend.tensorflow import view as view
 elif _BACKEND == "torch":
@@ -51,13 +51,13 @@ elif _BACKEND == "torch":
     from keras_initx._backend.torch import has_values as has_values
     from keras_initx._backend.torch import next_state as next_state
     from keras_initx._backend.torch import on_host as on_host
+    from keras_initx._backend.torch import preserve_modes as preserve_modes
+    from keras_initx._backend.torch import probe as probe
     from keras_initx._backend.torch import pullback as pullback
     from keras_initx._backend.torch import saved as saved
     from keras_initx._backend.torch import scaled as scaled
     from keras_initx._backend.torch import stored as stored
-    from keras_initx._backend.torch import tap as tap
     from keras_initx._backend.torch import to_tensor as to_tensor
-    from keras_initx._backend.torch import undisturbed as undisturbed
     from keras_initx._backend.torch import untraced as untraced
     from keras_initx._backend.torch import view as view
 else:

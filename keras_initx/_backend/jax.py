@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_initx._arrays import scaled_copy
-from keras_initx._memory import aligned
+from keras_initx._backend.arithmetic import scaled_copy
+from keras_initx._backend.memory import aligned
 
 # Random numbers are drawn so many at a time: to compile a generator for each shape
 # would take longer than all the rest.
@@ -122,7 +122,7 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return to_tensor(result)
 
 
-def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
+def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:
     """A context in which layers run with or without gradients, and keep their modes."""
     return contextlib.nullcontext()
 
@@ -174,12 +174,12 @@ def _norm(gradient: Any) -> Any:
 
 
 @jax.custom_vjp
-def tap(tensor: Any, token: Any) -> Any:
+def probe(tensor: Any, token: Any) -> Any:
     """The tensor; the gradient of the scalar `token` is the norm of the tensor's."""
     return tensor
 
 
-tap.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad)))
+probe.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad)))
 
 
 def before_training(

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_initx._arrays import norm, scaled_copy
-from keras_initx._memory import ALIGNMENT, aligned
-from keras_initx._seeds import split
+from keras_initx._backend.arithmetic import norm, scaled_copy
+from keras_initx._backend.memory import ALIGNMENT, aligned
+from keras_initx._backend.seeds import split
 
 # A draw takes four times the memory of its result: a large one is made in parts.
 _CHUNK = 2**22
@@ -91,7 +91,7 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return scaled_copy(tensor, factors, offset)
 
 
-def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
+def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:
     """A context in which layers run with or without gradients, and keep their modes."""
     return contextlib.nullcontext()
 
@@ -154,7 +154,7 @@ def pullback(
 
 
 @tf.custom_gradient
-def tap(tensor: Any, token: Any) -> Any:
+def probe(tensor: Any, token: Any) -> Any:
     """The tensor; the gradient of the scalar `token` is the norm of the tensor's."""
 
     def gradients(gradient: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import torch
 
-from keras_initx._arrays import norm, scaled_copy
+from keras_initx._backend.arithmetic import norm, scaled_copy
 
 
 def on_host(tensor: Any) -> Any:
@@ -72,9 +72,9 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return tensor
 
 
-def undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Any:
+def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:
     """A context in which layers run with or without gradients, and keep their modes."""
-    return _undisturbed(layer, with_gradients)
+    return _preserve_modes(layer, with_gradients)
 
 
 def pullback(
@@ -111,12 +111,12 @@ def pullback(
     return value.detach(), product
 
 
-def tap(tensor: Any, token: Any) -> Any:
+def probe(tensor: Any, token: Any) -> Any:
     """The tensor; the gradient of the scalar `token` is the norm of the tensor's."""
-    return _Tap.apply(tensor, token)
+    return _Probe.apply(tensor, token)
 
 
-class _Tap(torch.autograd.Function):
+class _Probe(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Any, token: Any) -> Any:
         return tensor.view_as(tensor)
@@ -169,7 +169,7 @@ def before_training(
 
 
 @contextlib.contextmanager
-def _undisturbed(layer: keras.layers.Layer, with_gradients: bool) -> Iterator[None]:
+def _preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Iterator[None]:
     modes = [(module, module.training) for module in layer.modules()]
     try:
         # Keras draws from the global generators where a layer has no seed.

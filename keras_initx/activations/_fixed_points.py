@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from keras_initx import _validate
-from keras_initx._eagerly import eagerly
+from keras_initx._backend.eagerly import eagerly
 from keras_initx.activations._elementwise import Elementwise
 from keras_initx.activations._maps import checked_sigmas
-from keras_initx.activations._moments import (
+from keras_initx.activations._normal_moments import (
     checked,
     has_jumps,
     product_moment,

@@ -4,9 +4,9 @@ import functools
 import math
 from typing import Any
 
-from keras_initx._eagerly import eagerly
+from keras_initx._backend.eagerly import eagerly
 from keras_initx.activations._elementwise import Elementwise
-from keras_initx.activations._moments import checked, second_moment, slope_moment
+from keras_initx.activations._normal_moments import checked, second_moment, slope_moment
 
 
 def gain(activation: Any, backward: bool = False) -> float:

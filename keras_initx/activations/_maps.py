@@ -4,9 +4,13 @@ import math
 from typing import Any
 
 from keras_initx import _validate
-from keras_initx._eagerly import eagerly
+from keras_initx._backend.eagerly import eagerly
 from keras_initx.activations._elementwise import Elementwise
-from keras_initx.activations._moments import checked, product_moment, second_moment
+from keras_initx.activations._normal_moments import (
+    checked,
+    product_moment,
+    second_moment,
+)
 
 
 def variance_map(

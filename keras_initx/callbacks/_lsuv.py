@@ -6,12 +6,12 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._batches import join
+from keras_initx._model.batches import join
+from keras_initx._model.selection import Selection
 from keras_initx._registry import public
 from keras_initx.callbacks._first_batches import show_first_batches
 from keras_initx.callbacks._optimizers import copies_follow, steps
 from keras_initx.schemes import lsuv
-from keras_initx.schemes._selection import Selection
 
 
 @public("callbacks")

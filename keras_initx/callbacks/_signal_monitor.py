@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._batches import kept, one_batch
+from keras_initx._model.batches import kept, one_batch
 from keras_initx._registry import public
 from keras_initx.callbacks._first_batches import show_first_batches
 from keras_initx.diagnostics import signal_report

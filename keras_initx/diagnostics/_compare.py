@@ -7,13 +7,13 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._batches import one_labelled_batch
-from keras_initx._changes import Changes
-from keras_initx._draws import Draws
-from keras_initx._linear import linear
-from keras_initx._sublayers import sublayers
-from keras_initx.diagnostics._comparison import Comparison
-from keras_initx.diagnostics._report import SignalReport
+from keras_initx._model.batches import one_labelled_batch
+from keras_initx._model.changes import Changes
+from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.redraw import Redraw
+from keras_initx._model.sublayers import sublayers
+from keras_initx.diagnostics._show.comparison import Comparison
+from keras_initx.diagnostics._show.report import SignalReport
 from keras_initx.diagnostics._signal_report import build, look
 
 
@@ -176,9 +176,9 @@ def _apply(model: keras.layers.Layer, scheme: Any) -> None:
     if not _is_initializer(scheme):
         scheme(model)
         return
-    draws, done = Draws(scheme), set()
+    draws, done = Redraw(scheme), set()
     for layer in sublayers(model):
-        described = linear(layer)
+        described = layer_kernel(layer)
         for kernel, axes in described.kernels if described is not None else ():
             is_new = id(kernel) not in done and kernel.trainable and kernel.ndim > 1
             if is_new:

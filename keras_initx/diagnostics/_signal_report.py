@@ -5,18 +5,18 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._batches import one_labelled_batch
-from keras_initx._sublayers import sublayers
-from keras_initx._tensors import is_float_tensor
-from keras_initx._trace import Observer, trace
-from keras_initx.diagnostics._gradients import add_gradients
-from keras_initx.diagnostics._jacobian import jacobian_of
-from keras_initx.diagnostics._kernels import add_singular_values, find_equal
-from keras_initx.diagnostics._losses import has_loss, loss_of, untouched
-from keras_initx.diagnostics._report import SignalReport
-from keras_initx.diagnostics._rows import LayerRow
-from keras_initx.diagnostics._signal_pass import SignalPass
-from keras_initx.diagnostics._statistics import mean_cosine, statistics
+from keras_initx._model.batches import one_labelled_batch
+from keras_initx._model.sublayers import sublayers
+from keras_initx._model.tensors import is_float_tensor
+from keras_initx._model.trace import Observer, trace
+from keras_initx.diagnostics._measure.gradients import add_gradients
+from keras_initx.diagnostics._measure.jacobian import jacobian_of
+from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
+from keras_initx.diagnostics._measure.losses import has_loss, loss_of, preserve_loss
+from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.signal_pass import SignalPass
+from keras_initx.diagnostics._measure.statistics import mean_cosine, statistics
+from keras_initx.diagnostics._show.report import SignalReport
 
 
 def signal_report(
@@ -131,7 +131,7 @@ def look(
     build(model, batch)
     samples, inputs = _inputs(owner, batch)
     seen, value, found = SignalPass(samples), None, None
-    with untouched(model):
+    with preserve_loss(model):
         with keras.StatelessScope():
             output = trace(model, batch, seen, training=training)
         seen.note_outputs(output)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from keras_initx import _haar, _random, _seeds
-from keras_initx._arrays import cast, namespace
-from keras_initx._axes import KernelAxes
+from keras_initx._backend.seeds import split
+from keras_initx._kernel.arrays import cast, namespace
+from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.haar import haar
+from keras_initx._kernel.random import uniform
 from keras_initx._registry import register
-from keras_initx.initializers._semi_orthogonal import SemiOrthogonalInitializer
+from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "convolution_orthogonal")
@@ -66,10 +68,10 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
         in_channels = axes.count(axes.input)
         out_channels = axes.count(axes.output) // self.groups
         shifts = _shifts(axes.sizes(axes.spatial))
-        seed, *seeds = _seeds.split(self.seed, 1 + 2 * len(shifts))
+        seed, *seeds = split(self.seed, 1 + 2 * len(shifts))
 
         blocks = (axes.count(axes.batch), self.groups)
-        q = _haar.haar((*blocks, in_channels, out_channels), dtype, seed, self.gain)
+        q = haar((*blocks, in_channels, out_channels), dtype, seed, self.gain)
         xp, taps = namespace(q), tuple(range(2, 2 + len(axes.spatial)))
         kernel = xp.expand_dims(q, taps)
         for shift, *of_factor in zip(shifts, seeds[::2], seeds[1::2], strict=True):
@@ -97,7 +99,7 @@ def _shifts(kernel_size: tuple[int, ...]) -> list[int]:
 def _projection(shape: tuple[int, ...], dtype: str, q_seed: Any, coin_seed: Any) -> Any:
     """Projections of shape `(*shape, n)` on random subspaces of n = shape[-1] axes."""
     n = shape[-1]
-    q = _haar.haar((*shape, n), dtype, q_seed)
+    q = haar((*shape, n), dtype, q_seed)
     xp = namespace(q)
-    is_kept = _random.uniform((*shape[:-1], 1, n), coin_seed) < 0.5
+    is_kept = uniform((*shape[:-1], 1, n), coin_seed) < 0.5
     return xp.matmul(q * cast(is_kept, dtype), xp.swapaxes(q, -1, -2))

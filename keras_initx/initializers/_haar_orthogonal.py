@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from keras_initx._axes import KernelAxes
+from keras_initx._kernel.axes import KernelAxes
 from keras_initx._registry import register
-from keras_initx.initializers._semi_orthogonal import SemiOrthogonalInitializer
+from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "haar_orthogonal")

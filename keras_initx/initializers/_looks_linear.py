@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._axes import KernelAxes
+from keras_initx._kernel.axes import KernelAxes
 from keras_initx._registry import register
-from keras_initx.initializers._base import AxesInitializer
+from keras_initx.initializers._base.axes_initializer import AxesInitializer
 
 
 @register("initializers", "looks_linear")

@@ -3,10 +3,10 @@
 from typing import Any
 
 from keras_initx import _validate
-from keras_initx._arrays import namespace
-from keras_initx._axes import KernelAxes
+from keras_initx._kernel.arrays import namespace
+from keras_initx._kernel.axes import KernelAxes
 from keras_initx._registry import register
-from keras_initx.initializers._semi_orthogonal import SemiOrthogonalInitializer
+from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "orthogonal_delta", "delta_orthogonal")

@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
-from keras_initx import _random, _validate
-from keras_initx._axes import KernelAxes
+from keras_initx import _validate
+from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.random import normal
 from keras_initx._registry import register
-from keras_initx.initializers._base import AxesInitializer
-from keras_initx.initializers._gain import config_of, gain_of
+from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._base.gain_argument import config_of, gain_of
 
 _GAINS = {
     "linear": lambda n: math.exp(1 / (2 * n)),
@@ -85,7 +86,7 @@ class RandomWalk(AxesInitializer):
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         n = axes.fan_in if self.mode == "fan_in" else axes.fan_out
         gain = _GAINS[self.activation](n) if self.gain is None else self.gain
-        return gain / math.sqrt(n) * _random.normal(axes.shape, dtype, self.seed)
+        return gain / math.sqrt(n) * normal(axes.shape, dtype, self.seed)
 
     def get_config(self) -> dict[str, Any]:
         return {

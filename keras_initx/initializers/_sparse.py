@@ -3,11 +3,14 @@
 import numbers
 from typing import Any
 
-from keras_initx import _random, _seeds, _subsets, _validate
-from keras_initx._arrays import namespace, scatter
-from keras_initx._axes import KernelAxes
+from keras_initx import _validate
+from keras_initx._backend.seeds import split
+from keras_initx._kernel.arrays import namespace, scatter
+from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.random import normal
+from keras_initx._kernel.subsets import mask, positions
 from keras_initx._registry import register
-from keras_initx.initializers._base import AxesInitializer
+from keras_initx.initializers._base.axes_initializer import AxesInitializer
 
 # Floyd's algorithm compares each new member with all others: its cost is a square.
 _LARGE_SUBSET = 128
@@ -71,20 +74,18 @@ class Sparse(AxesInitializer):
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         fan_in, units = axes.fan_in, axes.count(axes.batch + axes.output)
         connections = self._count(fan_in)
-        where_seed, value_seed = _seeds.split(self.seed, 2)
+        where_seed, value_seed = split(self.seed, 2)
         if connections == fan_in:
-            kernel = self.stddev * _random.normal((fan_in, units), dtype, value_seed)
+            kernel = self.stddev * normal((fan_in, units), dtype, value_seed)
         elif connections > _LARGE_SUBSET:
-            mask = _subsets.mask(connections, fan_in, units, where_seed)
-            values = self.stddev * _random.normal((fan_in, units), dtype, value_seed)
-            kernel = mask * values
+            is_connected = mask(connections, fan_in, units, where_seed)
+            values = self.stddev * normal((fan_in, units), dtype, value_seed)
+            kernel = is_connected * values
         else:
-            rows = _subsets.positions(connections, fan_in, units, where_seed)
+            rows = positions(connections, fan_in, units, where_seed)
             xp = namespace(rows)
             columns = xp.broadcast_to(xp.arange(units, dtype="int32"), rows.shape)
-            values = self.stddev * _random.normal(
-                (connections, units), dtype, value_seed
-            )
+            values = self.stddev * normal((connections, units), dtype, value_seed)
             kernel = scatter(rows, columns, values, (fan_in, units))
         return axes.kernel(kernel, axes.spatial + axes.input + axes.batch + axes.output)
 

@@ -1,3 +1,3 @@
 """Functions that set the weights of a whole model."""
 
-from keras_initx.schemes._lsuv import lsuv as lsuv
+from keras_initx.schemes._lsuv.scheme import lsuv as lsuv

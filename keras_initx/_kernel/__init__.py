@@ -1,0 +1,1 @@
+"""What a kernel is, and how its numbers are made."""

@@ -1,0 +1,103 @@
+"""NumPy where values exist, `keras.ops` where they do not.
+
+A kernel that is drawn eagerly is computed in NumPy, on each backend: no program is
+compiled for a new shape, and blocks of a matrix change in place. One that is drawn
+while a program is traced is computed in `keras.ops`. Most functions have the same names
+in both, so that one piece of code serves for both; the others stand here. Some change a
+NumPy array in place, and say so: use what they return.
+"""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+# The temporary product of an update has so many rows, to stay in the cache.
+_ROWS = 256
+# NumPy does not know that a matrix is triangular. Above this size halves are faster.
+_LEAF = 32
+
+
+def namespace(array: Any) -> Any:
+    """The module whose functions take this array: `numpy` or `keras.ops`."""
+    return np if isinstance(array, np.ndarray) else ops
+
+
+def cast(array: Any, dtype: str) -> Any:
+    """The array with another dtype."""
+    return array.astype(dtype) if namespace(array) is np else ops.cast(array, dtype)
+
+
+def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any:
+    """Zeros of `shape`, with `values` at the pairwise different `(rows, columns)`."""
+    if namespace(values) is np:
+        matrix = np.zeros(shape, values.dtype)
+        matrix[rows, columns] = values
+        return matrix
+    indices = ops.stack([ops.reshape(rows, (-1,)), ops.reshape(columns, (-1,))], axis=1)
+    zeros = ops.zeros(shape, dtype=values.dtype)
+    return ops.scatter_update(zeros, indices, ops.reshape(values, (-1,)))
+
+
+def add_to_diagonal(matrix: Any, values: Any) -> Any:
+    """`matrix` with `values` added to the first entries of its diagonal; in place."""
+    size = values.shape[-1]
+    if namespace(matrix) is np:
+        diagonal = np.einsum("...ii->...i", matrix[..., :size, :size])
+        diagonal += values
+        return matrix
+    rows, columns = matrix.shape[-2:]
+    zeros = [(0, 0)] * (len(values.shape) - 1)
+    values = ops.pad(values, [*zeros, (0, columns - size)])
+    return matrix + ops.eye(rows, columns, dtype=matrix.dtype) * values[..., None, :]
+
+
+def enlarge(matrix: Any, room: Any) -> Any:
+    """`matrix` with zeros before its rows and columns, as many as `room` has more.
+
+    A NumPy `matrix` is the lower right part of `room`, and stays where it is.
+    """
+    rows, columns = (
+        large - small
+        for large, small in zip(room.shape[-2:], matrix.shape[-2:], strict=True)
+    )
+    if namespace(matrix) is np:
+        room[..., :rows, :] = 0
+        room[..., rows:, :columns] = 0
+        return room
+    return ops.pad(
+        matrix, [(0, 0)] * (len(matrix.shape) - 2) + [(rows, 0), (columns, 0)]
+    )
+
+
+def subtract_product(matrix: Any, left: Any, right: Any) -> Any:
+    """`matrix - left @ right`; in place."""
+    if namespace(matrix) is not np:
+        return matrix - ops.matmul(left, right)
+    memory = np.empty_like(matrix[..., :_ROWS, :])
+    for row in range(0, left.shape[-2], _ROWS):
+        part = matrix[..., row : row + _ROWS, :]
+        product = memory[..., : part.shape[-2], :]
+        part -= np.matmul(left[..., row : row + _ROWS, :], right, out=product)
+    return matrix
+
+
+def inverse_of_upper(matrix: Any) -> Any:
+    """The inverse of an upper triangular matrix."""
+    size = matrix.shape[-1]
+    if namespace(matrix) is not np:
+        identity = ops.eye(size, dtype=matrix.dtype)
+        return ops.solve_triangular(matrix, ops.broadcast_to(identity, matrix.shape))
+    if size <= _LEAF:
+        return np.linalg.inv(matrix)
+    half = size // 2
+    upper, right, lower = (
+        inverse_of_upper(matrix[..., :half, :half]),
+        matrix[..., :half, half:],
+        inverse_of_upper(matrix[..., half:, half:]),
+    )
+    inverse = np.zeros_like(matrix)
+    inverse[..., :half, :half] = upper
+    inverse[..., half:, half:] = lower
+    inverse[..., :half, half:] = -upper @ (right @ lower)
+    return inverse

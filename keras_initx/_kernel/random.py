@@ -1,0 +1,43 @@
+"""Random numbers: the one place where the package draws any.
+
+They are Keras's own, or NumPy's where `portable_seeds` holds. What was drawn eagerly is
+a NumPy array, and what was drawn while a program is traced is a tensor: see `arrays`.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_initx import _backend
+from keras_initx._kernel.portable import generator, is_portable_seeds_enabled
+
+# Portable normal numbers are drawn in float64, so many at a time.
+_CHUNK = 2**20
+
+
+def normal(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
+    """Independent draws from N(0, 1)."""
+    if not is_portable_seeds_enabled():
+        return _backend.draw("normal", shape, seed, dtype=dtype)
+    philox = generator(seed)
+    numbers = np.empty(math.prod(shape), dtype)
+    for start in range(0, numbers.size, _CHUNK):
+        chunk = numbers[start : start + _CHUNK]
+        chunk[:] = philox.standard_normal(chunk.size)
+    return numbers.reshape(shape)
+
+
+def uniform(shape: tuple[int, ...], seed: Any) -> Any:
+    """Independent draws from U[0, 1), of dtype float32."""
+    if not is_portable_seeds_enabled():
+        return _backend.draw("uniform", shape, seed, dtype="float32")
+    return generator(seed).random(shape, dtype="float32")
+
+
+def integers(shape: tuple[int, ...], seed: Any) -> Any:
+    """Independent draws, uniform on the integers from 0 to 2^31 - 2, of dtype int32."""
+    limits = {"minval": 0, "maxval": 2**31 - 1}
+    if not is_portable_seeds_enabled():
+        return _backend.draw("randint", shape, seed, dtype="int32", **limits)
+    return generator(seed).integers(0, 2**31 - 1, shape, dtype="int32")

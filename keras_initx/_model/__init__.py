@@ -1,0 +1,1 @@
+"""A whole model: run and watched, rewritten, put back."""

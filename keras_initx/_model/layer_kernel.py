@@ -1,0 +1,153 @@
+"""The layers whose pre-activation is linear in a kernel, and what their axes mean."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerKernel:
+    """A layer that computes `kernel * inputs + bias`, and then its activation.
+
+    Attributes:
+        kernel: keras.Variable. The kernel by which the pre-activation is scaled.
+        bias: keras.Variable or None.
+        axes: dict. What the axes of the kernel mean, and its groups: arguments of this
+            package's initializers.
+        channels: tuple of int. The axes of the pre-activation that number the units.
+        kernel_channels: tuple of int. The axes of the kernel that do, in that order.
+        after_bias: int. How many axes of the pre-activation follow those of the bias.
+        others: tuple. The layer's other kernels, each with its axes.
+        is_known: bool. Whether all this is certain. Otherwise it has to be tried.
+    """
+
+    kernel: keras.Variable
+    bias: keras.Variable | None = None
+    axes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    channels: tuple[int, ...] = (-1,)
+    kernel_channels: tuple[int, ...] = (-1,)
+    after_bias: int = 0
+    others: tuple[tuple[keras.Variable, dict[str, Any]], ...] = ()
+    is_known: bool = True
+
+    @property
+    def kernels(self) -> tuple[tuple[keras.Variable, dict[str, Any]], ...]:
+        """All kernels, each with its axes."""
+        return (*self.others, (self.kernel, self.axes))
+
+    def bias_on(self, bias: np.ndarray, rank: int) -> np.ndarray:
+        """The bias, shaped to be added to a pre-activation of this rank."""
+        shape = (*bias.shape, *(1,) * self.after_bias)
+        return bias.reshape((1,) * (rank - len(shape)) + shape)
+
+    def on_bias(self, units: np.ndarray) -> np.ndarray:
+        """Numbers for the units of a pre-activation, shaped to be added to the bias."""
+        bias = np.empty(self.bias.shape if self.bias is not None else ())
+        shape = self.bias_on(bias, units.ndim).shape
+        shared = tuple(axis for axis, size in enumerate(shape) if size == 1)
+        units = np.broadcast_to(units, np.broadcast_shapes(units.shape, shape))
+        return units.mean(axis=shared, keepdims=True).reshape(bias.shape)
+
+    def on_kernel(self, units: np.ndarray) -> np.ndarray:
+        """Numbers for the units of a pre-activation, or one number for all of them.
+
+        They are shaped to be multiplied by the kernel.
+        """
+        if units.size == 1:
+            return units.reshape(())
+        shape = self.kernel.shape
+        places = [axis % len(shape) for axis in self.kernel_channels]
+        units = units.reshape([shape[place] for place in places])
+        units = units.transpose(np.argsort(places))
+        return units.reshape([n if a in places else 1 for a, n in enumerate(shape)])
+
+
+def layer_kernel(layer: layers.Layer) -> LayerKernel | None:
+    """How the pre-activation of a layer depends on its kernel; None without one."""
+    variables = (
+        getattr(layer, name, None) for name in ("pointwise_kernel", "_kernel", "kernel")
+    )
+    kernel = next((v for v in variables if isinstance(v, keras.Variable)), None)
+    if kernel is None:
+        return None
+    bias = getattr(layer, "bias", None)
+    bias = bias if isinstance(bias, keras.Variable) else None
+    for types, describe in _DESCRIPTIONS.items():
+        if isinstance(layer, types):
+            is_known = type(layer).__module__.startswith("keras.")
+            return LayerKernel(kernel, bias, is_known=is_known, **describe(layer))
+    return LayerKernel(kernel, bias, is_known=False)
+
+
+def _dense(layer: layers.Layer) -> dict[str, Any]:
+    return {}
+
+
+def _einsum_dense(layer: layers.Layer) -> dict[str, Any]:
+    operands, output = layer.equation.replace(" ", "").split("->")
+    inputs, kernel = operands.split(",")
+    # An ellipsis stands first or last: the axes are counted from the other end.
+    start = 0 if output.endswith("...") else -len(output.replace("...", ""))
+    output = output.replace("...", "")
+    shared = [label for label in output if label in kernel]
+
+    def places(labels: list[str]) -> list[int]:
+        return [kernel.index(label) for label in labels]
+
+    return {
+        "axes": {
+            "input_axes": places([label for label in kernel if label not in output]),
+            "output_axes": places([label for label in shared if label not in inputs]),
+            "batch_axes": places([label for label in shared if label in inputs]),
+        },
+        "channels": tuple(start + output.index(label) for label in shared),
+        "kernel_channels": tuple(places(shared)),
+    }
+
+
+def _channels(layer: layers.Layer) -> dict[str, Any]:
+    """Where a convolution has its channels."""
+    after = layer.rank if layer.data_format == "channels_first" else 0
+    return {"channels": (-1 - after,), "after_bias": after}
+
+
+def _convolution(layer: layers.Layer) -> dict[str, Any]:
+    return {"axes": {"groups": layer.groups}, **_channels(layer)}
+
+
+def _transposed_convolution(layer: layers.Layer) -> dict[str, Any]:
+    return {
+        "axes": {"input_axes": [-1], "output_axes": [-2]},
+        "kernel_channels": (-2,),
+        **_channels(layer),
+    }
+
+
+def _depthwise_convolution(layer: layers.Layer) -> dict[str, Any]:
+    return {
+        "axes": {"batch_axes": [-2]},
+        "kernel_channels": (-2, -1),
+        **_channels(layer),
+    }
+
+
+def _separable_convolution(layer: layers.Layer) -> dict[str, Any]:
+    depthwise = (layer.depthwise_kernel, {"batch_axes": [-2]})
+    return {"others": (depthwise,), **_channels(layer)}
+
+
+_DESCRIPTIONS = {
+    (layers.Dense,): _dense,
+    (layers.EinsumDense,): _einsum_dense,
+    (layers.Conv1D, layers.Conv2D, layers.Conv3D): _convolution,
+    (
+        layers.Conv1DTranspose,
+        layers.Conv2DTranspose,
+        layers.Conv3DTranspose,
+    ): _transposed_convolution,
+    (layers.DepthwiseConv1D, layers.DepthwiseConv2D): _depthwise_convolution,
+    (layers.SeparableConv1D, layers.SeparableConv2D): _separable_convolution,
+}

@@ -1,0 +1,48 @@
+"""A model whose flags, losses and state stay as they are."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from keras_initx._backend import saved, stored, view
+from keras_initx._model.sublayers import sublayers
+
+
+@contextlib.contextmanager
+def preserve_state(model: keras.layers.Layer) -> Iterator[None]:
+    """A context after which flags, losses and state are as they were.
+
+    What is built within it stays built.
+    """
+    layers = [layer for layer in sublayers(model) if layer.built]
+    flags = [
+        (vars(layer), name, value)
+        for layer in layers
+        for name, value in vars(layer).items()
+        if isinstance(value, bool)
+    ]
+    losses = [(layer._losses, list(layer._losses)) for layer in layers]
+    frozen = {id(v) for layer in layers if not layer.trainable for v in layer.weights}
+    state = [
+        (variable, saved(variable))
+        for variable in (*model.variables, *_recurrent_states(layers))
+        if not variable.trainable and (variable.ndim < 2 or id(variable) not in frozen)
+    ]
+    try:
+        yield
+    finally:
+        for attributes, name, value in flags:
+            attributes[name] = value
+        for own, before in losses:
+            own[:] = before
+        for variable, before in state:
+            if not np.array_equal(view(stored(variable)), np.asarray(before)):
+                variable.assign(before)
+
+
+def _recurrent_states(layers: list[keras.layers.Layer]) -> list[keras.Variable]:
+    """The states of stateful recurrent layers, which are no variables of a model."""
+    states = keras.tree.flatten([getattr(layer, "states", None) for layer in layers])
+    return [state for state in states if isinstance(state, keras.Variable)]

@@ -1,0 +1,1 @@
+"""How reports print, and how they are drawn."""

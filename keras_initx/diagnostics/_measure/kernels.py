@@ -1,0 +1,130 @@
+"""The kernels of a layer, each as the matrices that its axes make of it."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_initx._backend import stored
+from keras_initx._backend.arithmetic import norm
+from keras_initx._kernel.axes import KernelAxes
+from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.tensors import as_array
+from keras_initx.diagnostics._measure.rows import KernelRow
+
+# A kernel with so few different values is one by design, such as an identity.
+_FEW_VALUES = 3
+
+
+@dataclasses.dataclass
+class Kernel:
+    """One kernel and its row."""
+
+    variable: keras.Variable
+    axes: KernelAxes
+    groups: int
+    row: KernelRow
+
+    @property
+    def matrices(self) -> np.ndarray:
+        """`(batch * groups, inputs, outputs)`: independent linear maps."""
+        axes, value = self.axes, as_array(stored(self.variable))
+        value = value.transpose(*axes.batch, *axes.spatial, *axes.input, *axes.output)
+        batch, inputs = axes.count(axes.batch), axes.fan_in
+        value = value.reshape(batch, inputs, self.groups, -1)
+        return value.swapaxes(1, 2).reshape(batch * self.groups, inputs, -1)
+
+
+def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
+    """The kernels that belong to a layer itself, the main one first."""
+    described = layer_kernel(layer)
+    if described is not None:
+        found = [_kernel(*each, is_linear=True) for each in described.kernels[::-1]]
+    elif isinstance(layer, keras.layers.RNN):
+        # The bias of a GRU is a matrix.
+        kernels = [weight for weight in layer.weights if weight.name != "bias"]
+        found = [_recurrent_kernel(layer, kernel) for kernel in kernels]
+    elif isinstance(layer, keras.layers.Embedding):
+        found = [_kernel(layer._embeddings)]
+    elif type(layer).__module__.startswith("keras."):
+        found = []
+    else:
+        found = [_kernel(variable) for variable in layer._trainable_variables]
+    return [kernel for kernel in found if kernel is not None]
+
+
+def find_equal(kernels: list[Kernel]) -> None:
+    """Notes which kernels equal an earlier one."""
+    first: dict[tuple[Any, ...], list[Kernel]] = {}
+    for kernel in kernels:
+        if kernel.row.has_equal_units or kernel.row.has_equal_inputs:
+            continue
+        value = as_array(stored(kernel.variable))
+        key = (value.shape, value.dtype, value.ravel()[:64].tobytes())
+        for other in first.setdefault(key, []):
+            if other.variable is kernel.variable:
+                break
+            if np.array_equal(as_array(stored(other.variable)), value):
+                if len(np.unique(value)) > _FEW_VALUES:
+                    kernel.row.equal_to = other.row.path
+                break
+        else:
+            first[key].append(kernel)
+
+
+def add_singular_values(kernels: list[Kernel]) -> None:
+    """Fills in the extreme singular values."""
+    for kernel in kernels:
+        matrices = kernel.matrices.astype("float64")
+        values = np.array([np.nan])
+        if np.isfinite(matrices).all():
+            values = np.linalg.svd(matrices, compute_uv=False)
+        kernel.row.largest_singular_value = float(values.max())
+        kernel.row.smallest_singular_value = float(values.min())
+
+
+def _kernel(
+    variable: keras.Variable,
+    axes: dict[str, Any] | None = None,
+    is_linear: bool = False,
+    blocks: int = 1,
+) -> Kernel | None:
+    """A kernel whose axes mean this; None for a variable that is none."""
+    is_float = keras.backend.is_float_dtype(variable.dtype)
+    if variable.ndim < 2 or 0 in variable.shape or not is_float:
+        return None
+    arguments = dict(axes or {})
+    groups = arguments.pop("groups", 1)
+    resolved = KernelAxes.resolve("signal_report", variable.shape, **arguments)
+    kernel = Kernel(
+        variable, resolved, groups, KernelRow(variable.path, tuple(variable.shape))
+    )
+    if is_linear:
+        kernel.row.fan_in = resolved.fan_in
+        kernel.row.fan_out = resolved.fan_out // (groups * blocks)
+    kernel.row.is_trainable = bool(variable.trainable)
+    kernel.row.norm = norm(as_array(stored(variable)))
+    matrices = kernel.matrices
+    kernel.row.has_equal_units = _are_equal(matrices)
+    kernel.row.has_equal_inputs = _are_equal(matrices.swapaxes(1, 2))
+    return kernel
+
+
+def _recurrent_kernel(
+    layer: keras.layers.RNN, variable: keras.Variable
+) -> Kernel | None:
+    """A kernel of a cell, in which the gates stand side by side."""
+    cell = layer.cell
+    units = getattr(cell, "units", None) or getattr(cell, "filters", None)
+    gates, rest = divmod(variable.shape[-1], units) if units else (1, 0)
+    return _kernel(variable, is_linear=True, blocks=1 if rest else max(1, gates))
+
+
+def _are_equal(matrices: np.ndarray) -> bool:
+    """Whether each matrix has several columns, and all of them are equal."""
+    if matrices.shape[-1] < 2:
+        return False
+    # Most kernels are done with after two columns.
+    first, second = matrices[..., :1], matrices[..., 1:2]
+    return bool((first == second).all() and (first == matrices).all())

@@ -1,0 +1,130 @@
+"""The scalar loss of a batch: a given one, or that of a compiled model."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_initx import _validate
+
+_SEVERAL = dict | list | tuple
+
+
+def loss_of(
+    owner: str,
+    model: keras.layers.Layer,
+    loss: Any,
+    batch: tuple[Any, Any, Any],
+    output: Any,
+) -> Callable[[Any], Any]:
+    """A function of the model's output.
+
+    Args:
+        owner: str. Who asks, for errors.
+        model: keras.layers.Layer.
+        loss: As in `signal_report`.
+        batch: tuple. Inputs, targets and sample weights.
+        output: An output of the model, for its structure.
+    """
+    x, y, sample_weight = batch
+    if isinstance(loss, list | tuple) and len(loss) == 1:
+        (loss,) = loss
+    if isinstance(loss, _SEVERAL) and not isinstance(output, _SEVERAL):
+        raise _validate.error(
+            owner,
+            "one loss for a model of one output",
+            f"loss={loss!r}",
+            "Pass the loss itself.",
+        )
+    y, sample_weight = (
+        keras.tree.map_structure(
+            lambda leaf: None if leaf is None else ops.convert_to_tensor(leaf), part
+        )
+        for part in (y, sample_weight)
+    )
+    if loss is not None:
+        return lambda output: _total(model, loss, y, output, sample_weight)
+    arguments = {"x": x, "y": y, "sample_weight": sample_weight}
+    if "training" in inspect.signature(model.compute_loss).parameters:
+        arguments["training"] = True
+    return lambda output: model.compute_loss(y_pred=output, **arguments)
+
+
+def has_loss(model: keras.layers.Layer, is_likely: bool) -> bool:
+    """Whether a compiled model knows its loss.
+
+    It may be made of `add_loss` alone, which shows only when it is computed:
+    `is_likely` tells whether it shall be tried then.
+    """
+    if not getattr(model, "compiled", False):
+        return False
+    is_own = type(model).compute_loss is not keras.Model.compute_loss
+    return is_likely or is_own or getattr(model, "_compile_loss", None) is not None
+
+
+@contextlib.contextmanager
+def preserve_loss(model: keras.layers.Layer) -> Iterator[None]:
+    """A context after which the model's loss is as built as before.
+
+    A compiled loss builds itself for the first targets, and makes metrics. The layers
+    keep the identities of their losses.
+    """
+    compiled = getattr(model, "_compile_loss", None)
+    before = {} if compiled is None else dict(vars(compiled))
+    metrics = list(before.get("_metrics", ()))
+    identities = [
+        (layer._loss_ids, set(layer._loss_ids)) for layer in model._flatten_layers()
+    ]
+    try:
+        yield
+    finally:
+        if compiled is not None:
+            vars(compiled).clear()
+            vars(compiled).update(before)
+            compiled._metrics[:] = metrics
+        for own, earlier in identities:
+            own.clear()
+            own.update(earlier)
+
+
+def _total(
+    model: keras.layers.Layer, loss: Any, y: Any, output: Any, sample_weight: Any
+) -> Any:
+    """The sum of the losses of all outputs."""
+    if isinstance(y, dict) and isinstance(output, list | tuple):
+        names = getattr(model, "output_names", list(y))
+        output = dict(zip(names, output, strict=True))
+    if isinstance(output, _SEVERAL):
+        if isinstance(output, dict) and not isinstance(y, dict):
+            output = list(output.values())
+        keys = list(y) if isinstance(y, dict) else range(len(output))
+        return sum(
+            _total(
+                model,
+                loss[key] if isinstance(loss, _SEVERAL) else loss,
+                y[key],
+                output[key],
+                sample_weight[key]
+                if isinstance(sample_weight, _SEVERAL)
+                else sample_weight,
+            )
+            for key in keys
+        )
+    function = keras.losses.get(loss)
+    if not isinstance(function, keras.losses.Loss):
+        function = _FunctionLoss(function)
+    return function(y, output, sample_weight)
+
+
+class _FunctionLoss(keras.losses.Loss):
+    """A function that gives one loss for each sample; their mean is taken."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self._function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self._function(y_true, y_pred)

@@ -1,0 +1,109 @@
+"""What is measured of one activation."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from keras_initx._backend import view
+from keras_initx._backend.arithmetic import squares_fit
+from keras_initx._model.mean_and_variance import mean_and_variance
+from keras_initx._model.tensors import as_array
+
+# Below this share of its mean square, a variance is the rounding of equal numbers.
+_ROUNDING = 1e-12
+# The inputs that are compared with each other.
+_SAMPLES = 16
+# So many entries of each, or a few more: the error of a cosine is then below 1 %.
+_ENTRIES = 2**15
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """One pass over the memory of a tensor.
+
+    Attributes:
+        channels: tuple of int. The axes that number the units.
+        units: int. How many these are.
+        mean: float. The mean of all values.
+        std: float. Their standard deviation.
+        dead: float. The share of units that are zero for all samples and positions.
+        is_constant: bool. Whether no unit varies over samples and positions.
+    """
+
+    channels: tuple[int, ...]
+    units: int
+    mean: float
+    std: float
+    dead: float
+    is_constant: bool
+
+
+def statistics(tensor: Any, channels: tuple[int, ...]) -> Statistics:
+    """The statistics of a tensor of floats whose `channels` number its units."""
+    means, variances = mean_and_variance(tensor, channels)
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = float(means.mean())
+        std = float(np.sqrt(variances.mean() + means.var()))
+        squares = variances + means**2
+        is_constant = bool(np.all(variances <= _ROUNDING * squares))
+    if not np.isfinite(std):
+        mean = std = float("nan" if np.isnan(as_array(tensor)).any() else "inf")
+    dead = float(np.mean(squares == 0))
+    return Statistics(channels, means.size, mean, std, dead, is_constant)
+
+
+def mean_cosine(tensor: Any, samples: int) -> float | None:
+    """The mean cosine of the angles between a tensor's values for different samples.
+
+    Args:
+        tensor: A tensor whose first axis numbers the samples, each of which may have
+            several entries there.
+        samples: int. The number of samples.
+
+    Returns:
+        A float between -1 and 1; None if there are no two samples that are not zero.
+    """
+    entries, rest = divmod(tensor.shape[0], samples)
+    if rest or entries == 0:
+        return None
+    count = min(samples, _SAMPLES)
+    array = as_array(view(tensor)[: count * entries])
+    array = array.reshape(count, -1, *array.shape[2 if entries == 1 else 1 :])
+    # Of a large activation every second entry or so will do, along one axis.
+    step = max(1, array[0].size // _ENTRIES)
+    array = array[:, ::step].reshape(count, -1)
+    with np.errstate(all="ignore"):
+        rows = array.astype("float32", copy=False)
+        gram = (rows @ rows.T).astype("float64")
+        squares = np.diag(gram)
+        if not squares_fit(squares):
+            rows = array.astype("float64")
+            gram = rows @ rows.T
+            squares = np.diag(gram)
+        is_used = squares > 0
+        used = int(is_used.sum())
+        if used < 2 or not np.isfinite(gram).all():
+            return None
+        norms = np.sqrt(squares[is_used])
+        cosines = gram[np.ix_(is_used, is_used)] / np.outer(norms, norms)
+    return float((cosines.sum() - used) / (used * (used - 1)))
+
+
+def share_outside(tensor: Any, lower: float | None, upper: float) -> float:
+    """The share of values below `lower` or above `upper`."""
+    array = as_array(tensor)
+    with np.errstate(invalid="ignore"):
+        count = np.count_nonzero(array > upper)
+        if lower is not None:
+            count += np.count_nonzero(array < lower)
+    return float(count / array.size)
+
+
+def are_alike(tensor: Any) -> bool:
+    """Whether there are several entries along the last axis, and all are equal."""
+    array = as_array(tensor).astype("float32")
+    if array.shape[-1] < 2 or not np.isfinite(array).all():
+        return False
+    tolerance = 1e-6 * float(np.abs(array).max())
+    return bool((np.ptp(array, axis=-1) <= tolerance).all())

@@ -1,0 +1,232 @@
+"""What a report shows: a table, words, plain values, a picture."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from keras_initx._report.table import Tabular, number
+from keras_initx.diagnostics._judge.findings import Verdict
+from keras_initx.diagnostics._judge.verdicts import HEALTHY, verdicts
+from keras_initx.diagnostics._measure.jacobian import Jacobian
+from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
+from keras_initx.diagnostics._show.plot import plot
+
+_LEGEND = "z: the pre-activation. mean, std, dead, saturated, cosine: of the output."
+_GRADIENT_LEGEND = (
+    "kernel grad, output grad: norms of the gradient of the loss. ratio: of the "
+    "kernel's gradient to the kernel."
+)
+
+
+class SignalReport(Tabular):
+    """What `signal_report` saw: one row for each layer, in the order of execution.
+
+    It prints as a table with the verdicts below, and shows as one in a notebook.
+
+    Attributes:
+        rows: list of rows, each with the attributes `path`, `type`, `calls`,
+            `activation`, `dtype`, `units`, `fan_in`, `fan_out`, `pre_activation_mean`,
+            `pre_activation_std`, `mean`, `std`, `dead`, `saturated`, `cosine`,
+            `output_gradient`, `gradient`, `gradient_ratio` and `kernels`.
+        inputs: list of rows, one for each input of floats: `mean`, `std`, `cosine`.
+        verdicts: list of verdicts, each with the attributes `kind`, `layer` (the path
+            of the first layer where it goes wrong) and `text`. Never empty.
+        training: bool. Whether the model was called as in training.
+        loss: float or None.
+        jacobian: None, or what was asked for: `singular_values`, `largest` and
+            `smallest`.
+    """
+
+    def __init__(
+        self,
+        inputs: list[LayerRow],
+        rows: list[LayerRow],
+        training: bool = True,
+        loss: float | None = None,
+        jacobian: Jacobian | None = None,
+    ) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.training = training
+        self.loss = loss
+        self.jacobian = jacobian
+        self.verdicts: list[Verdict] = verdicts(inputs, rows, loss)
+
+    def __iter__(self) -> Iterator[LayerRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, path: str | int) -> LayerRow:
+        """The row of a layer, by its path or by the end of it, or by its place."""
+        if isinstance(path, int):
+            return self.rows[path]
+        for ends_so in (str.__eq__, _ends_with):
+            for row in self.rows:
+                if ends_so(row.path, path):
+                    return row
+        raise KeyError(path)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is conspicuous."""
+        return self.verdicts[0].kind == HEALTHY
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values, for strict JSON.
+
+        A number that is not finite is a string: `"nan"`, `"inf"` or `"-inf"`.
+        """
+        jacobian = self.jacobian
+        content = {
+            "training": self.training,
+            "loss": self.loss,
+            "inputs": [dataclasses.asdict(row) for row in self.inputs],
+            "layers": [dataclasses.asdict(row) for row in self.rows],
+            "jacobian": None if jacobian is None else jacobian.to_dict(),
+            "verdicts": [dataclasses.asdict(verdict) for verdict in self.verdicts],
+        }
+        plain: dict[str, Any] = _plain(content)
+        return plain
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with one line for each layer, by its path.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        import pandas
+
+        lines = []
+        for row in self.rows:
+            line = {**dataclasses.asdict(row), "gradient": row.gradient}
+            del line["kernels"]
+            kernel = row.kernel or KernelRow("", ())
+            line |= {
+                "fan_in": row.fan_in,
+                "fan_out": row.fan_out,
+                "gradient_ratio": row.gradient_ratio,
+                "largest_singular_value": kernel.largest_singular_value,
+                "smallest_singular_value": kernel.smallest_singular_value,
+            }
+            lines.append(line)
+        return pandas.DataFrame(lines).set_index("path")
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draws the standard deviation by depth, and the gradient where it is known.
+
+        Args:
+            ax: matplotlib.axes.Axes or None. Where to draw the standard deviation
+                alone. Defaults to `None`: a new figure, with a second part below for
+                the gradient.
+
+        Returns:
+            The axes; a list of two if there are two.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+        """
+        return plot(self.inputs, self.rows, self.verdicts, ax)
+
+    def _table(self) -> tuple[list[str], list[list[str]], str]:
+        lines = []
+        for row in (*self.inputs, *self.rows):
+            notes = [v.kind for v in self.verdicts if v.layer == row.path]
+            lines.append(_line(row, "; ".join(filter(None, [*notes, row.note]))))
+            lines += [_kernel_line(kernel) for kernel in row.kernels[1:]]
+        # A column in which nothing stands is left out.
+        heads = [
+            head
+            for head in _HEADS
+            if head in _ALWAYS or any(line.get(head, "-") != "-" for line in lines)
+        ]
+        cells = [[line.get(head, "") for head in heads] for line in lines]
+        return heads, cells, self._summary()
+
+    def _summary(self) -> str:
+        words = [_LEGEND]
+        if self.loss is not None:
+            words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}."]
+        if self.jacobian is not None:
+            words.append(str(self.jacobian))
+        return "\n".join([*words, "", *map(str, self.verdicts)])
+
+
+_HEADS = (
+    "layer",
+    "type",
+    "calls",
+    "fan in",
+    "fan out",
+    "z mean",
+    "z std",
+    "mean",
+    "std",
+    "dead",
+    "saturated",
+    "cosine",
+    "kernel grad",
+    "ratio",
+    "output grad",
+    "largest sv",
+    "smallest sv",
+    "note",
+)
+_ALWAYS = ("layer", "type", "calls", "mean", "std", "note")
+
+
+def _line(row: LayerRow, note: str) -> dict[str, str]:
+    """The cells of a layer, by the heads of their columns."""
+    kernel = row.kernel or KernelRow("", ())
+    return {
+        "layer": row.path,
+        "type": row.type,
+        "calls": str(row.calls) if row.calls else "",
+        "z mean": number(row.pre_activation_mean, 3),
+        "z std": number(row.pre_activation_std, 3),
+        "mean": number(row.mean, 3),
+        "std": number(row.std, 3),
+        "dead": _percent(row.dead),
+        "saturated": _percent(row.saturated),
+        "cosine": number(row.cosine, 3),
+        "output grad": number(row.output_gradient, 3),
+        **_kernel_cells(kernel),
+        "note": note,
+    }
+
+
+def _kernel_line(kernel: KernelRow) -> dict[str, str]:
+    """The cells of a kernel that is not the layer's main one."""
+    return {"layer": kernel.path, "type": "(kernel)", **_kernel_cells(kernel)}
+
+
+def _kernel_cells(kernel: KernelRow) -> dict[str, str]:
+    return {
+        "fan in": "-" if kernel.fan_in is None else str(kernel.fan_in),
+        "fan out": "-" if kernel.fan_out is None else str(kernel.fan_out),
+        "kernel grad": number(kernel.gradient, 3),
+        "ratio": number(kernel.gradient_ratio, 3),
+        "largest sv": number(kernel.largest_singular_value, 3),
+        "smallest sv": number(kernel.smallest_singular_value, 3),
+    }
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.3g} %"
+
+
+def _plain(value: Any) -> Any:
+    """The same, with strings for the numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _ends_with(path: str, end: str) -> bool:
+    return path.endswith("/" + end)

@@ -1,0 +1,1 @@
+"""What the initializers share."""

@@ -1,0 +1,70 @@
+"""The base of the orthogonal family: a gain, groups, and blocks from `_haar`."""
+
+import math
+from typing import Any
+
+from keras_initx import _validate
+from keras_initx._kernel.arrays import namespace
+from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.haar import haar
+from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._base.gain_argument import config_of, gain_of
+
+
+class SemiOrthogonalInitializer(AxesInitializer):
+    """Base class: `gain` times Haar-random semi-orthogonal blocks, one a group."""
+
+    # A convolution has up to three.
+    most_spatial_axes: float = math.inf
+
+    def __init__(
+        self,
+        gain: Any = 1.0,
+        groups: int = 1,
+        seed: Any = None,
+        input_axes: list[int] | None = None,
+        output_axes: list[int] | None = None,
+        batch_axes: list[int] | None = None,
+    ) -> None:
+        super().__init__(seed, input_axes, output_axes, batch_axes)
+        owner = type(self).__name__
+        self.gain = gain_of(owner, gain)
+        self.groups = _validate.positive_integer(owner, "groups", groups)
+
+    def check(self, axes: KernelAxes) -> None:
+        if len(axes.spatial) > self.most_spatial_axes:
+            raise _validate.error(
+                type(self).__name__,
+                "a kernel of rank 2 to 5, (*kernel_size, in_channels, out_channels), "
+                "with at most three spatial axes",
+                f"shape={axes.shape}, of which the axes {axes.spatial} are spatial",
+                "Name the axes that are not spatial by `input_axes`, `output_axes` or "
+                "`batch_axes`.",
+            )
+        out_channels = axes.count(axes.output)
+        if out_channels % self.groups:
+            raise _validate.error(
+                type(self).__name__,
+                "`groups` to divide the number of output channels",
+                f"groups={self.groups}, shape={axes.shape} with {out_channels} output "
+                "channels",
+                "Pass the `groups` of the convolution.",
+            )
+
+    def blocks(self, axes: KernelAxes, rows: int, dtype: str) -> Any:
+        """Matrices of shape `(batch, rows, out_channels)`.
+
+        Each run of `out_channels / groups` columns is semi-orthogonal on its own.
+        """
+        batch, out_channels = axes.count(axes.batch), axes.count(axes.output)
+        shape = (batch, self.groups, rows, out_channels // self.groups)
+        matrices = haar(shape, dtype, self.seed, self.gain)
+        xp = namespace(matrices)
+        return xp.reshape(xp.swapaxes(matrices, 1, 2), (batch, rows, out_channels))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "gain": config_of(self.gain),
+            "groups": self.groups,
+            **super().get_config(),
+        }

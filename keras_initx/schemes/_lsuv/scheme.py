@@ -1,0 +1,148 @@
+"""Layer-sequential unit variance, in one forward pass."""
+
+import warnings
+from typing import Any
+
+import keras
+
+from keras_initx import _validate
+from keras_initx._model.batches import one_batch
+from keras_initx._model.changes import Changes
+from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.redraw import Redraw
+from keras_initx._model.selection import Selection
+from keras_initx._model.sublayers import sublayers
+from keras_initx._model.trace import trace
+from keras_initx.schemes._lsuv.layer_pass import LSUVPass
+from keras_initx.schemes._lsuv.lsuv_report import LSUVReport
+
+# With verbose="auto" a model with more layers than this gets a progress bar.
+_MANY_LAYERS = 50
+
+
+def lsuv(
+    model: keras.Model,
+    x: Any,
+    *,
+    target_std: float = 1.0,
+    initializer: Any = "haar_orthogonal",
+    tolerance: float = 0.01,
+    per_channel: bool = False,
+    center: bool = False,
+    layers: Any = None,
+    batches: int = 1,
+    strict: bool = False,
+    verbose: Any = "auto",
+) -> LSUVReport:
+    """Layer-sequential unit variance: scales each kernel by the data that reach it.
+
+    Each kernel is drawn orthonormal (step 1 of the paper), and then multiplied by the
+    factor that gives the layer's pre-activation `z = factor * kernel * inputs + bias`
+    the standard deviation `target_std` on the batch (step 2):
+
+        factor^2 Var[a] + 2 factor Cov[a, bias] + Var[bias] = target_std^2
+
+    with `a = kernel * inputs`, the variance being taken over samples, positions and
+    channels together. Without biases, `factor = target_std / Std[a]`. For networks
+    without normalization, and for activations of which no gain is known.
+
+    The model runs once, eagerly and in inference mode. Each layer is corrected when it
+    is called, before its activation, and hands on the corrected output: so all layers
+    behind it see the right inputs, in the order in which the model really runs.
+
+    - Covered are `Dense`, `EinsumDense`, all convolutions (transposed, depthwise,
+      separable), and with them attention layers, also within other layers and models.
+      Any other layer with a `kernel` is scaled, run again and measured again. Recurrent
+      layers, embeddings, frozen and quantized layers are left alone.
+    - A shared layer is scaled at its first call, and a tied kernel once.
+    - Positions that a Keras mask hides do not count.
+    - A layer whose pre-activation does not vary is left alone, with a warning.
+
+    If anything is raised, the weights are bit for bit what they were.
+
+    Examples:
+    >>> model = keras.Sequential([keras.Input((20,))])
+    >>> for _ in range(30):
+    ...     model.add(keras.layers.Dense(20, activation="tanh"))
+    >>> x = keras.random.normal((256, 20), seed=0)
+    >>> report = keras_initx.schemes.lsuv(model, x)
+    >>> len(report.scaled)
+    30
+    >>> all(abs(row.std_after - 1) <= 0.01 for row in report)
+    True
+
+    Args:
+        model: keras.Model. Or any other layer.
+        x: What the model is called with: a batch of inputs, or a dict, tuple or list of
+            them. A data set is accepted too (a `keras.utils.PyDataset`,
+            `tf.data.Dataset`, `DataLoader`, or generator, of `x`, `(x, y)` or
+            `(x, y, sample_weight)`): the first `batches` batches are taken from it.
+        target_std: float. The standard deviation of each pre-activation. Defaults to
+            `1.0`.
+        initializer: str, `keras.initializers.Initializer` or None. What the kernels are
+            drawn from first, each by its own axes and with a seed of its own. None
+            keeps the present kernels. Defaults to `"haar_orthogonal"`.
+        tolerance: float. A layer whose standard deviation has at most this relative
+            error is left as it is. Defaults to `0.01`.
+        per_channel: bool. Whether each output channel gets the standard deviation on
+            its own. Defaults to `False`: one factor for the layer.
+        center: bool. Whether the bias is shifted so that the mean of the pre-activation
+            becomes 0, of each channel with `per_channel`. Defaults to `False`.
+        layers: str, layer class, function of a layer, a list of these, or None. Which
+            layers are scaled. A name, a path or a class also selects what is within
+            such a layer. Defaults to `None`: all.
+        batches: int. The number of batches whose samples are taken together. Defaults
+            to `1`.
+        strict: bool. Whether a layer that cannot be scaled, because its pre-activation
+            does not vary, is an error. Defaults to `False`.
+        verbose: `"auto"`, 0 or 1. 1 shows a progress bar. Defaults to `"auto"`: a bar
+            for a model of more than 50 such layers.
+
+    Returns:
+        A report with one row for each layer with weights, in the order of execution:
+        `path`, `type`, `calls`, `std_before`, `std_after`, `mean`, `factor`,
+        `is_scaled` and `note`. It prints as a table, also in a notebook, and has
+        `scaled`, `skipped`, `to_dict()` and `plot()`.
+
+    Raises:
+        ValueError: If an argument is not what it should be, if `layers` selects
+            nothing, if the batch or a pre-activation is not finite (the error names the
+            layer), or with `strict`.
+
+    Reference:
+        - [Mishkin & Matas, 2016, All you need is a good
+          init](https://arxiv.org/abs/1511.06422)
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise _validate.error(
+            "lsuv",
+            "a Keras model or layer",
+            f"model={model!r}",
+            "Pass the model itself.",
+        )
+    scheme = LSUVPass(
+        changes=Changes(),
+        draws=None if initializer is None else Redraw(initializer),
+        selection=Selection("lsuv", layers),
+        target_std=_validate.positive("lsuv", "target_std", target_std),
+        tolerance=_validate.positive("lsuv", "tolerance", tolerance),
+        per_channel=per_channel,
+        center=center,
+        strict=strict,
+        progress=_progress(model, verbose),
+    )
+    batches = _validate.positive_integer("lsuv", "batches", batches)
+    batch = one_batch("lsuv", x, batches)
+    with scheme.changes:
+        trace(model, batch, scheme)
+        rows = scheme.complete(model)
+        scheme.selection.check([row.path for row in rows])
+        for message in scheme.warnings:
+            warnings.warn(message, stacklevel=2)
+    return LSUVReport(scheme.target_std, rows)
+
+
+def _progress(model: keras.Model, verbose: Any) -> keras.utils.Progbar | None:
+    count = sum(layer_kernel(layer) is not None for layer in sublayers(model))
+    is_shown = count > _MANY_LAYERS if verbose == "auto" else bool(verbose)
+    return keras.utils.Progbar(count or None, unit_name="layer") if is_shown else None

@@ -1,0 +1,73 @@
+"""Changes of variables, all or none."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+from catalogue import to_numpy
+
+from keras_initx._model.changes import Changes
+
+
+def variables():
+    generator = np.random.default_rng(0)
+    return [
+        keras.Variable(generator.normal(size=(3, 2)), dtype="float32"),
+        keras.Variable(generator.normal(size=(2,)), dtype="bfloat16"),
+    ]
+
+
+def test_they_stay():
+    first, second = variables()
+    with Changes() as changes:
+        changes.assign(first, np.ones((3, 2)))
+        changes.assign(second, np.ones(2))
+    assert to_numpy(first).tolist() == [[1, 1]] * 3
+    assert to_numpy(second).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt()])
+def test_after_an_error_all_is_as_before(error):
+    first, second = variables()
+    before = [to_numpy(first).tolist(), to_numpy(second).tolist()]
+
+    def change_and_fail():
+        with Changes() as changes:
+            changes.assign(first, np.ones((3, 2)))
+            changes.assign(first, np.zeros((3, 2)))
+            changes.remember(second)
+            second.assign(second * 3)
+            raise error
+
+    with pytest.raises(type(error)):
+        change_and_fail()
+    assert [to_numpy(first).tolist(), to_numpy(second).tolist()] == before
+
+
+def test_a_later_error_does_not_undo_what_was_done():
+    first, _ = variables()
+    changes = Changes()
+    with changes:
+        changes.assign(first, np.ones((3, 2)))
+    with pytest.raises(ValueError, match="later"), changes:
+        raise ValueError("later")
+    assert to_numpy(first).tolist() == [[1, 1]] * 3
+
+
+def test_within_an_autocast_scope_the_value_is_not_rounded():
+    class Layer(keras.layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(3,), initializer="random_normal")
+
+        def call(self, inputs):
+            with contextlib.suppress(ValueError), Changes() as changes:
+                changes.assign(self.kernel, np.ones(3))
+                raise ValueError
+            return inputs
+
+    layer = Layer(dtype="mixed_bfloat16")
+    layer.build(None)
+    before = to_numpy(layer.kernel).tolist()
+    layer(np.ones((2, 3)))
+    assert to_numpy(layer.kernel).tolist() == before
