@@ -1,10 +1,10 @@
 """Random subsets: `size` of `population` positions, for many units at once.
 
-Every subset is equally likely, up to the grid of the random numbers, and always has
-exactly `size` members. Small subsets are drawn by Floyd's algorithm, one step a member;
-large ones by selection sampling, one step a position. Neither sorts, and each step
-serves all units. (Bentley and Floyd 1987; Knuth, The Art of Computer Programming,
-volume 2, algorithm 3.4.2 S.)
+Every subset has exactly `size` members. All subsets are equally likely, up to the grid
+of the random numbers. Small subsets are drawn by Floyd's algorithm, one step for each
+member; large ones by selection sampling, one step for each position. Neither sorts, and
+each step serves all units. (Bentley and Floyd 1987; Knuth, The Art of Computer
+Programming, volume 2, algorithm 3.4.2 S.)
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def positions(size: int, population: int, units: int, seed: Any) -> Any:
         # A uniform member of 0..last, or `last` if that one is taken.
         last = population - size + index
         candidate = draws[index : index + 1] % (last + 1)
-        is_taken = xp.any(chosen == candidate, axis=0, keepdims=True)
+        is_taken = xp.any(xp.equal(chosen, candidate), axis=0, keepdims=True)
         member = xp.where(is_taken, xp.full_like(candidate, last), candidate)
         chosen = xp.concatenate([chosen, member], axis=0)
     return chosen
@@ -36,13 +36,14 @@ def mask(size: int, population: int, units: int, seed: Any) -> Any:
     draws = uniform((population, units), seed)
     xp = namespace(draws)
     left = xp.arange(population, 0, -1, dtype="float32")
-    missing = xp.full((units,), size, dtype="float32")
+    # Floats of any size count wrong above some number.
+    missing = xp.full((units,), size, dtype="int32")
 
     def step(missing: Any, row: Any) -> Any:
         """Selects with probability (members still missing) / (positions still left)."""
         draw, left = row
-        is_member = cast(draw * left < missing, "float32")
-        return missing - is_member, is_member
+        is_member = draw * left < cast(missing, "float32")
+        return missing - cast(is_member, "int32"), cast(is_member, "float32")
 
     if xp is not np:
         return ops.scan(step, missing, (draws, left))[1]
