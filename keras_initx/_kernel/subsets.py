@@ -36,17 +36,18 @@ def mask(size: int, population: int, units: int, seed: Any) -> Any:
     draws = uniform((population, units), seed)
     xp = namespace(draws)
     left = xp.arange(population, 0, -1, dtype="float32")
-    # Floats of any size count wrong above some number.
+    # An integer: each float dtype stops counting exactly at some number.
     missing = xp.full((units,), size, dtype="int32")
 
     def step(missing: Any, row: Any) -> Any:
         """Selects with probability (members still missing) / (positions still left)."""
         draw, left = row
-        is_member = draw * left < cast(missing, "float32")
-        return missing - cast(is_member, "int32"), cast(is_member, "float32")
+        is_member = cast(draw * left < cast(missing, "float32"), "int32")
+        return missing - is_member, is_member
 
     if xp is not np:
-        return ops.scan(step, missing, (draws, left))[1]
+        # On TensorFlow, the results of a scan have the dtype of what it carries.
+        return ops.cast(ops.scan(step, missing, (draws, left))[1], "float32")
     for row in range(population):
         missing, draws[row] = step(missing, (draws[row], left[row]))
     return draws
