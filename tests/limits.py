@@ -3,19 +3,21 @@
 Rounding: a float32 number carries a relative error of up to `EPSILON`; a sum of n
 products carries about sqrt(n) of them, and a chain of layers adds its layers up.
 
-Statistics: an estimate lies within `SIGMAS` standard errors of the truth but for one
-case in 16,000. A test of a scale rejects an error of 5 % with the same confidence if
+Statistics: an estimate is further than `SIGMAS` standard errors from the truth in one
+case of 16,000. A test of a scale rejects an error of 5 % with the same confidence if
 5 % are at least `2 * SIGMAS` standard errors; `samples_for_5_percent` says how many
-samples that takes.
+samples that takes. Other tests use the quantile of the same probability.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.stats
 
 EPSILON = float(np.finfo(np.float32).eps)
 SIGMAS = 4.0
+FALSE_ALARM = math.erfc(SIGMAS / math.sqrt(2))
 
 
 def rounding(terms: int, layers: int = 1) -> float:
@@ -46,29 +48,40 @@ def assert_stddev(samples: np.ndarray, expected: float) -> None:
     assert abs(deviation) < SIGMAS, f"{deviation:.1f} standard errors off {expected}"
 
 
-def assert_uniform(counts: np.ndarray) -> None:
-    """Counts of equally likely outcomes: the chi-squared statistic is not too large.
+def chi_squared_limit(outcomes: int) -> float:
+    """The limit of the chi-squared statistic of so many outcomes.
 
-    It has mean k - 1 and variance 2 (k - 1) for k outcomes.
+    Its tail is longer than a normal one: mean plus 4 deviations would be passed in one
+    case of 101 for 2 outcomes, and of 720 for 15.
     """
-    expected = counts.sum() / counts.size
+    return float(scipy.stats.chi2.isf(FALSE_ALARM, outcomes - 1))
+
+
+def assert_proportions(counts: np.ndarray, weights: Sequence[float]) -> None:
+    """Counts of outcomes that are as likely as their weights say."""
+    expected = counts.sum() * np.divide(weights, np.sum(weights))
+    # From 5 on the statistic has nearly its law for large counts.
+    assert expected.min() >= 5, "too few samples"
     statistic = ((counts - expected) ** 2 / expected).sum()
-    freedom = counts.size - 1
-    deviation = (statistic - freedom) / math.sqrt(2 * freedom)
-    assert deviation < SIGMAS, f"chi-squared is {deviation:.1f} deviations too large"
+    limit = chi_squared_limit(counts.size)
+    assert statistic < limit, f"chi-squared is {statistic:.1f} > {limit:.1f}"
+
+
+def assert_uniform(counts: np.ndarray) -> None:
+    """Counts of outcomes that are equally likely."""
+    assert_proportions(counts, np.ones(counts.size))
 
 
 def assert_distribution(samples: np.ndarray, distribution: Callable) -> None:
     """Kolmogorov-Smirnov: independent samples have this distribution function.
 
     By Massart's inequality the largest distance D of the functions exceeds d with a
-    probability of at most 2 exp(-2 n d^2), which is that of SIGMAS standard errors for
-    n d^2 = log(2 / p) / 2.
+    probability p of at most 2 exp(-2 n d^2), so that n d^2 = log(2 / p) / 2.
     """
     values = distribution(np.sort(samples))
     steps = np.arange(samples.size + 1) / samples.size
     distance = max((steps[1:] - values).max(), (values - steps[:-1]).max())
-    limit = math.sqrt(math.log(2 / math.erfc(SIGMAS / math.sqrt(2))) / 2 / samples.size)
+    limit = math.sqrt(math.log(2 / FALSE_ALARM) / 2 / samples.size)
     assert distance < limit, f"the distributions differ by {distance:.3f} > {limit:.3f}"
 
 

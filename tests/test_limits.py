@@ -36,6 +36,26 @@ def test_unequal_outcomes_are_found(generator):
         limits.assert_uniform(generator.multinomial(20_000, uneven))
 
 
+@pytest.mark.parametrize("outcomes", [2, 5, 64])
+def test_equal_outcomes_give_as_few_false_alarms_as_promised(outcomes, generator):
+    counts = generator.multinomial(10_000, np.full(outcomes, 1 / outcomes), 100_000)
+    expected = 10_000 / outcomes
+    statistics = ((counts - expected) ** 2 / expected).sum(axis=1)
+    alarms = (statistics > limits.chi_squared_limit(outcomes)).sum()
+    # 6.3 of them, give or take 4 deviations of a Poisson variable.
+    assert alarms < 100_000 / 15_787 + limits.SIGMAS * (100_000 / 15_787) ** 0.5
+
+
+def test_outcomes_of_other_weights_are_found(generator):
+    weights = [1, 4, 6, 4, 1]
+    counts = generator.multinomial(20_000, np.divide(weights, 16))
+    limits.assert_proportions(counts, weights)
+    with pytest.raises(AssertionError, match="chi-squared"):
+        limits.assert_proportions(counts, [1.2, 4, 6, 4, 1])
+    with pytest.raises(AssertionError, match="too few samples"):
+        limits.assert_proportions(counts // 300, weights)
+
+
 def test_another_distribution_is_found(generator):
     samples = generator.normal(size=20_000)
     limits.assert_distribution(samples, scipy.stats.norm.cdf)

@@ -1,4 +1,4 @@
-"""Arithmetic that neither overflows nor loses precision in a short dtype."""
+"""Arithmetic that does not overflow, and keeps its precision in a short dtype."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-# Within these, float32 holds a sum of squares.
+# Between these two, float32 holds a sum of squares.
 _SMALL, _LARGE = 1e-30, 1e30
 
 
@@ -27,7 +27,7 @@ def squares_fit(squares: Any) -> bool:
 
 
 def norm(array: np.ndarray) -> float:
-    """The Euclidean norm, also where the squares would overflow or vanish."""
+    """The Euclidean norm, right even if the squares overflow or vanish."""
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.ravel(array).astype("float32", copy=False)
         square = float(numbers @ numbers)

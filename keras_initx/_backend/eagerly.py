@@ -1,4 +1,4 @@
-"""Numbers that are computed now, wherever the computation is asked for."""
+"""Computing numbers at once, also while a program is traced."""
 
 import concurrent.futures
 import functools
@@ -12,11 +12,11 @@ from keras_initx._backend import double_precision, untraced
 
 
 def eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, run at once, in float64 and on the host.
+    """The function, but it runs at once, in float64 and on the host.
 
-    Initializers are made while a program is traced, in Keras's stateless scopes or on a
-    device that holds no values. All of that belongs to a thread, so that a thread of
-    its own has none of it, on any backend.
+    An initializer may be made while a program is traced, in a stateless scope of Keras,
+    or on a device that holds no values. All of these belong to a thread. So the
+    function runs in a thread of its own, which has none of them, on any backend.
     """
 
     @functools.wraps(function)

@@ -15,10 +15,11 @@ import numpy as np
 
 from keras_initx._backend.arithmetic import scaled_copy
 from keras_initx._backend.memory import aligned
+from keras_initx._backend.seeds import generator_lock
 from keras_initx._keras import attach_jax_state, detach_jax_state, stored_value
 
-# Random numbers are drawn so many at a time: to compile a generator for each shape
-# would take longer than all the rest.
+# Random numbers are drawn this many at a time. To compile a generator for each shape
+# would take longer than everything else.
 _CHUNKS = (2**12, 2**14, 2**16, 2**18, 2**20)
 
 
@@ -28,18 +29,18 @@ def on_host(tensor: Any) -> Any:
 
 
 def next_state(generator: keras.random.SeedGenerator) -> Any:
-    """The state of the generator, which moves on.
+    """The state of the generator, which moves on; each thread gets another one.
 
-    Keras compiles the initializers of large sharded variables: the state is known even
+    Keras compiles the initializers of large sharded variables. The state is known even
     then, and must not become a part of the program.
     """
-    with jax.ensure_compile_time_eval():
+    with generator_lock, jax.ensure_compile_time_eval():
         return generator.next()
 
 
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
-    # Without its dtype it would be copied twice.
+    # Without the dtype, JAX would copy it twice.
     return jnp.asarray(array, array.dtype)
 
 
@@ -72,7 +73,7 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
 def _sample(
     key: Any, index: Any, distribution: str, size: int, **arguments: Any
 ) -> Any:
-    """One chunk. Its key is that of the seed, plus the index far above its counter."""
+    """One chunk. The index is added to the key in bits that no counter reaches."""
     key = key + jnp.array([0, 2**20], "uint32") * jnp.uint32(index)
     return getattr(jax.random, distribution)(key, shape=(size,), **arguments)
 
@@ -107,7 +108,7 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     if not isinstance(array, np.ndarray):
         return scaled_copy(tensor, factors, offset)
     # Nothing is compiled for the shape. `from_dlpack` would bind the array to a device,
-    # and so have a train step compiled once more.
+    # and then a train step would be compiled once more.
     result = aligned(array.shape, array.dtype)
     np.multiply(array, factors.astype(array.dtype), out=result)
     if np.any(offset != 0):
@@ -159,7 +160,7 @@ def pullback(
 
 @jax.jit
 def _norm(gradient: Any) -> Any:
-    """The Euclidean norm, also where the squares would overflow or vanish."""
+    """The Euclidean norm, right even if the squares overflow or vanish."""
     gradient = gradient.astype("float32")
     largest = jnp.max(jnp.abs(gradient), initial=0)
     scale = jnp.where(jnp.isfinite(largest) & (largest > 0), largest, 1)

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-# Where an array has to begin: at a multiple of so many bytes.
+# An array has to begin at a multiple of this many bytes.
 ALIGNMENT = 64
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array of this shape that begins where it should, of unknown values."""
+    """A new array that begins at such an address. Its values are not set."""
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, "uint8")
     start = -memory.ctypes.data % ALIGNMENT

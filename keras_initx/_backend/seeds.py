@@ -1,17 +1,23 @@
 """What a seed is: an integer, or a `keras.random.SeedGenerator`, as in Keras."""
 
+import threading
 from typing import Any
 
 import keras
 import numpy as np
 
+# A `SeedGenerator` reads its state and then writes the next one. Without a lock, two
+# threads could read the same state and draw the same numbers.
+generator_lock = threading.Lock()
+
 
 def split(seed: Any, count: int) -> list[Any]:
     """Seeds for `count` independent draws within one call of an initializer.
 
-    An integer is hashed into integers of 31 bits. Adding 1, 2, ... instead would meet
-    the draws of neighbouring seeds: on PyTorch, Keras itself counts a generator on that
-    way. A `SeedGenerator` moves on with each draw, so it serves all of them.
+    An integer is hashed into integers of 31 bits, which TensorFlow does not fold. The
+    sums seed + 1, seed + 2, ... would give the draws of other seeds: on PyTorch, Keras
+    advances a generator in this way. A `SeedGenerator` moves on with each draw, so it
+    serves all of them.
     """
     if isinstance(seed, keras.random.SeedGenerator):
         return [seed] * count

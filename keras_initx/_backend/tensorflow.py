@@ -13,13 +13,17 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_initx import _validate
 from keras_initx._backend.arithmetic import norm, scaled_copy
 from keras_initx._backend.memory import ALIGNMENT, aligned
-from keras_initx._backend.seeds import split
+from keras_initx._backend.seeds import generator_lock, split
 from keras_initx._keras import spec_of_one_replica, stored_value
 
-# A draw takes four times the memory of its result: a large one is made in parts.
+# A draw takes four times the memory of its result, so a large one is made in parts.
 _CHUNK = 2**22
+
+# Keras reduces a seed modulo this number, to 32 bits with a sign.
+_SEEDS = 2**31 - 2
 
 
 def on_host(tensor: Any) -> Any:
@@ -29,12 +33,23 @@ def on_host(tensor: Any) -> Any:
 
 
 def next_state(generator: keras.random.SeedGenerator) -> Any:
-    """The state of the generator, which moves on."""
-    return generator.next()
+    """The state of the generator, which moves on; each thread gets another one."""
+    if _is_for_session():
+        raise _validate.error(
+            "keras_initx",
+            "an integer seed within `tf.Graph().as_default()`",
+            "a `SeedGenerator`, whose state is not a part of that graph",
+            "Pass an integer seed to the initializer, or draw the kernel eagerly or "
+            "within `tf.function`.",
+        )
+    with generator_lock:
+        return generator.next()
 
 
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
+    if _is_for_session():
+        return tf.constant(array)
     if not array.flags.c_contiguous or array.ctypes.data % ALIGNMENT:
         elsewhere = aligned(array.shape, array.dtype)
         elsewhere[...] = array
@@ -45,11 +60,11 @@ def to_tensor(array: np.ndarray) -> Any:
 
 def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
     """Independent draws from a distribution of `keras.random`, by its name."""
-    sample, size = getattr(keras.random, distribution), math.prod(shape)
+    size = math.prod(shape)
     starts = range(0, size, _CHUNK)
     seeds = split(seed, len(starts)) if len(starts) > 1 else [seed]
     chunks = (
-        on_host(sample((min(_CHUNK, size - start),), seed=seed, **arguments))
+        on_host(_sample(distribution, min(_CHUNK, size - start), seed, **arguments))
         for start, seed in zip(starts, seeds, strict=True)
     )
     first = next(chunks)
@@ -60,6 +75,30 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
     for start, chunk in zip(starts[1:], chunks, strict=True):
         numbers[start : start + _CHUNK] = chunk
     return numbers.reshape(shape)
+
+
+def _sample(distribution: str, size: int, seed: Any, **arguments: Any) -> Any:
+    """The numbers that `keras.random` draws eagerly.
+
+    Keras lets TensorFlow choose the algorithm. Then one seed gives other numbers in a
+    program that is compiled by XLA.
+    """
+    if isinstance(seed, keras.random.SeedGenerator):
+        state = next_state(seed)
+    else:
+        state = np.array([seed % _SEEDS, 0], "int64")
+    sample = tf.random.stateless_normal
+    if distribution != "normal":
+        sample = tf.random.stateless_uniform
+    seed = tf.cast(tf.math.floormod(state, _SEEDS), "int32")
+    return sample((size,), seed, alg="philox", **arguments)
+
+
+def _is_for_session() -> bool:
+    """Whether a graph of TensorFlow 1 is being built: it takes no eager tensors."""
+    if tf.executing_eagerly():
+        return False
+    return not tf.compat.v1.get_default_graph().building_function
 
 
 def has_values(tensor: Any) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from keras_initx._backend.arithmetic import norm, scaled_copy
+from keras_initx._backend.seeds import generator_lock
 from keras_initx._keras import stored_value
 
 
@@ -21,8 +22,9 @@ def on_host(tensor: Any) -> Any:
 
 
 def next_state(generator: keras.random.SeedGenerator) -> Any:
-    """The state of the generator, which moves on."""
-    return generator.next()
+    """The state of the generator, which moves on; each thread gets another one."""
+    with generator_lock:
+        return generator.next()
 
 
 def to_tensor(array: np.ndarray) -> Any:
@@ -33,7 +35,10 @@ def to_tensor(array: np.ndarray) -> Any:
 def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
     """Independent draws from a distribution of `keras.random`, by its name."""
     sample = getattr(keras.random, distribution)
-    return on_host(sample(shape, seed=seed, **arguments))
+    is_generator = isinstance(seed, keras.random.SeedGenerator)
+    # Keras reads the state within, except on a device that holds no values.
+    with generator_lock if is_generator else contextlib.nullcontext():
+        return on_host(sample(shape, seed=seed, **arguments))
 
 
 def has_values(tensor: Any) -> bool:
@@ -66,7 +71,7 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     if tensor.dtype not in (torch.float32, torch.float64):
         return scaled_copy(tensor, factors, offset)
     with torch.no_grad():
-        # Half of the time of a copy is spent on new pages of memory.
+        # A copy spends half of its time on new pages of memory.
         tensor = tensor.mul_(torch.as_tensor(factors).to(tensor))
         if np.any(offset != 0):
             tensor = tensor.add_(torch.as_tensor(offset).to(tensor))

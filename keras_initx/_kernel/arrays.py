@@ -1,10 +1,10 @@
 """NumPy where values exist, `keras.ops` where they do not.
 
-A kernel that is drawn eagerly is computed in NumPy, on each backend: no program is
-compiled for a new shape, and blocks of a matrix change in place. One that is drawn
-while a program is traced is computed in `keras.ops`. Most functions have the same names
-in both, so that one piece of code serves for both; the others stand here. Some change a
-NumPy array in place, and say so: use what they return.
+A kernel that is drawn eagerly is computed in NumPy, on each backend. So no program is
+compiled for a new shape, and blocks of a matrix can change in place. A kernel that is
+drawn while a program is traced is computed in `keras.ops`. Most functions have the same
+name in both modules, so one piece of code serves both. This file holds the others. Some
+of them change a NumPy array in place, and say so: use what they return.
 """
 
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-# The temporary product of an update has so many rows, to stay in the cache.
+# The temporary product of an update has this many rows, so that it stays in the cache.
 _ROWS = 256
-# NumPy does not know that a matrix is triangular. Above this size halves are faster.
+# NumPy does not use that a matrix is triangular. Above this size, halves are faster.
 _LEAF = 32
 
 
@@ -29,7 +29,7 @@ def cast(array: Any, dtype: str) -> Any:
 
 
 def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any:
-    """Zeros of `shape`, with `values` at the pairwise different `(rows, columns)`."""
+    """Zeros of `shape` with `values` at different positions `(rows, columns)`."""
     if namespace(values) is np:
         matrix = np.zeros(shape, values.dtype)
         matrix[rows, columns] = values
@@ -53,7 +53,7 @@ def add_to_diagonal(matrix: Any, values: Any) -> Any:
 
 
 def enlarge(matrix: Any, room: Any) -> Any:
-    """`matrix` with zeros before its rows and columns, as many as `room` has more.
+    """`matrix` with zeros before its rows and columns; it gets as large as `room`.
 
     A NumPy `matrix` is the lower right part of `room`, and stays where it is.
     """
@@ -101,3 +101,25 @@ def inverse_of_upper(matrix: Any) -> Any:
     inverse[..., half:, half:] = lower
     inverse[..., :half, half:] = -upper @ (right @ lower)
     return inverse
+
+
+def convolve(left: Any, right: Any, length: int) -> Any:
+    """The product of matrix polynomials, whose coefficients stand along axis -3.
+
+    It has `length` coefficients, and must not need more.
+    """
+    if namespace(left) is np:
+        spectra = (np.fft.rfft(factor, length, axis=-3) for factor in (left, right))
+        return np.fft.irfft(np.matmul(*spectra), length, axis=-3)
+    (a, b), (c, d) = (_spectrum(factor, length) for factor in (left, right))
+    real = ops.matmul(a, c) - ops.matmul(b, d)
+    imaginary = ops.matmul(a, d) + ops.matmul(b, c)
+    # `ops.irfft` transforms the last axis.
+    parts = (ops.moveaxis(real, -3, -1), ops.moveaxis(imaginary, -3, -1))
+    return ops.moveaxis(ops.irfft(parts, length), -1, -3)
+
+
+def _spectrum(polynomial: Any, length: int) -> tuple[Any, Any]:
+    """The real and the imaginary part of its values at roots of 1."""
+    parts = ops.rfft(ops.moveaxis(polynomial, -3, -1), length)
+    return tuple(ops.moveaxis(part, -1, -3) for part in parts)

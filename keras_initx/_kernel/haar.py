@@ -1,24 +1,24 @@
 """Haar-random (semi-)orthogonal matrices: the one place that makes them.
 
-A matrix with orthonormal columns is Haar-random when its law does not change under
-multiplication by any fixed orthogonal matrix. The Q of a Gaussian matrix A = Q R is, if
-the diagonal of R is positive (Mezzadri 2007). Nothing has to be factorized, though:
-that Q is a product of Householder reflections whose vectors are independent and
-Gaussian, of n, n - 1, ... entries (Stewart 1980):
+A matrix with orthonormal columns is Haar-random if a multiplication by any fixed
+orthogonal matrix does not change its law. The Q of a Gaussian matrix A = Q R is
+Haar-random if the diagonal of R is positive (Mezzadri 2007). But nothing has to be
+factorized. That Q is a product of Householder reflections. Their vectors are Gaussian
+and independent, with n, n - 1, ... entries (Stewart 1980):
 
     Q = H_1 H_2 ... H_k [I; 0] D        H_j = I - 2 v_j v_j.T / (v_j.T v_j)
 
-The v_j are the columns of the lower trapezoid of a Gaussian matrix, after the norm of
-each, with the sign of its first entry, was added to that entry. D holds the opposites
-of the signs. Without D the law is not Haar, and the determinant is fixed.
+To get v_j, take column j of the lower trapezoid of a Gaussian matrix, and add the norm
+of the column to its first entry, with the sign of that entry. D is diagonal and holds
+the opposite signs. Without D the law is not that of Haar, and the determinant is fixed.
 
 A block V of reflections is applied at once (Joffrain et al. 2006):
 
     H_a ... H_b = I - V T V.T           T^-1 = striu(V.T V) + diag(V.T V) / 2
 
-so that all the work is matrix products: 2 n k^2 - 2/3 k^3 operations, half of what it
-takes to factorize and to form Q. The result is orthogonal whatever the v_j are:
-rounding does not grow with the condition of the Gaussian matrix.
+So all the work is in matrix products. It takes 2 n k^2 - 2/3 k^3 operations, half of
+what it takes to factorize the matrix and to form Q. The result is orthogonal for any
+v_j: rounding errors do not grow with the condition of the Gaussian matrix.
 """
 
 from typing import Any
@@ -38,8 +38,8 @@ from keras_initx._kernel.random import normal
 def haar(shape: tuple[int, ...], dtype: str, seed: Any, gain: float = 1.0) -> Any:
     """`gain` times Haar-random matrices of shape `(*batch, rows, columns)`.
 
-    Columns are orthonormal where `rows >= columns`, rows are where `rows <= columns`.
-    The result is an array of either kind: see `arrays`.
+    The columns are orthonormal if `rows >= columns`; the rows are if `rows <= columns`.
+    The result is a NumPy array or a tensor: see `arrays`.
     """
     *batch, rows, columns = shape
     tall = (*batch, max(rows, columns), min(rows, columns))
@@ -50,8 +50,8 @@ def haar(shape: tuple[int, ...], dtype: str, seed: Any, gain: float = 1.0) -> An
 def _reflect(gaussian: Any, gain: float) -> Any:
     """`gain` times the Q of Gaussian matrices, `(*batch, n, k)` with n >= k; in place.
 
-    Q grows from its lower right corner, block by block, into the room of the vectors
-    that were applied already.
+    Q grows block by block from its lower right corner. It overwrites the vectors that
+    were applied already.
     """
     xp, columns, block = namespace(gaussian), gaussian.shape[-1], _block(gaussian)
     q = gaussian[..., columns:, columns:]
@@ -80,15 +80,15 @@ def _vectors(gaussian: Any) -> tuple[Any, Any]:
     norms = xp.sqrt(xp.einsum("...ij,...ij->...j", v, v))
     one = xp.ones_like(norms)
     signs = xp.where(xp.diagonal(v, axis1=-2, axis2=-1) < 0, -one, one)
-    # A vector of zeros would be no reflection: the first unit vector takes its place.
+    # A vector of zeros gives no reflection: the first unit vector takes its place.
     return add_to_diagonal(v, xp.where(norms == 0, one, signs * norms)), signs
 
 
 def _block(gaussian: Any) -> int:
     """The number of reflections in a block.
 
-    More of them make products faster, but the vectors of a block have products among
-    themselves too. A traced program is as long as it has blocks.
+    Products of larger blocks are faster, but the vectors of a block also have products
+    with each other. A traced program grows with the number of blocks.
     """
     columns = gaussian.shape[-1]
     if namespace(gaussian) is not np:

@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,20 @@ from keras_initx import _validate
 from keras_initx._backend import next_state, on_host
 
 _everywhere = False
-_here: contextvars.ContextVar[bool] = contextvars.ContextVar("here", default=False)
+
+
+@dataclasses.dataclass(eq=False)
+class _Block:
+    """One `with portable_seeds()` and whether it has not ended yet."""
+
+    is_open: bool = True
+
+
+# A block ends for good, whichever block or thread ends first: a generator that opened
+# one may be closed later than its caller's block, or by another thread.
+_blocks: contextvars.ContextVar[tuple[_Block, ...]] = contextvars.ContextVar(
+    "portable_seeds", default=()
+)
 
 
 @contextlib.contextmanager
@@ -21,12 +35,17 @@ def portable_seeds() -> Iterator[None]:
 
     Within it the initializers of this package draw from NumPy's Philox generator, which
     does not depend on the backend, instead of from `keras.random`. A kernel is then the
-    same on TensorFlow, JAX and PyTorch, to rounding, and whether it is drawn eagerly or
-    while a program is traced. It holds for the thread that opens it.
-    `keras.utils.set_random_seed` fixes the seeds that nobody named, so that it makes
-    whole models equal.
+    same on TensorFlow, JAX and PyTorch, up to rounding. It is also the same whether it
+    is drawn eagerly or while a program is traced or compiled.
+    `keras.utils.set_random_seed` fixes the seeds that nobody named, so it makes whole
+    models equal.
 
     Initializers of Keras, also as the `base` of `LooksLinear`, keep their own numbers.
+    A float64 kernel is rounded to float32 where JAX runs without `jax_enable_x64`.
+
+    The context holds for the thread that opens it. A generator function that yields
+    within the `with` block leaves it open for its caller, until it leaves the block or
+    is closed: this is how a `contextlib.contextmanager` opens it for others.
 
     Examples:
     >>> initializer = keras_initx.initializers.HaarOrthogonal(seed=7)
@@ -37,17 +56,23 @@ def portable_seeds() -> Iterator[None]:
 
     Raises:
         ValueError: In the call of an initializer, if its seed is a `SeedGenerator`
-            whose state is not known yet because a program is being traced.
+            whose state is not known because a program is being traced.
 
     Reference:
         Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2,
         3"; https://numpy.org/doc/stable/reference/random/bit_generators/philox.html.
     """
-    token = _here.set(True)
+    block = _Block()
+    _blocks.set((*filter(_is_open, _blocks.get()), block))
     try:
         yield
     finally:
-        _here.reset(token)
+        block.is_open = False
+        _blocks.set(tuple(filter(_is_open, _blocks.get())))
+
+
+def _is_open(block: _Block) -> bool:
+    return block.is_open
 
 
 def enable_portable_seeds() -> None:
@@ -64,7 +89,7 @@ def enable_portable_seeds() -> None:
 
 
 def disable_portable_seeds() -> None:
-    """Turns `enable_portable_seeds` off again; an open `portable_seeds` stays.
+    """Turns `enable_portable_seeds` off; an open `portable_seeds` stays open.
 
     Examples:
     >>> keras_initx.config.disable_portable_seeds()
@@ -76,7 +101,7 @@ def disable_portable_seeds() -> None:
 
 
 def is_portable_seeds_enabled() -> bool:
-    """Whether kernels that are drawn here and now are the same on each backend.
+    """Whether a kernel that is drawn here and now is the same on each backend.
 
     Examples:
     >>> with keras_initx.portable_seeds():
@@ -86,11 +111,11 @@ def is_portable_seeds_enabled() -> bool:
     Returns:
         A bool.
     """
-    return _everywhere or _here.get()
+    return _everywhere or any(map(_is_open, _blocks.get()))
 
 
 def generator(seed: Any) -> np.random.Generator:
-    """The generator of one draw: of an integer, or of a generator's present state.
+    """NumPy's generator for one draw, from an integer or a `SeedGenerator`.
 
     A `SeedGenerator` moves on.
     """

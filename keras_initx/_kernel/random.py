@@ -1,7 +1,8 @@
 """Random numbers: the one place where the package draws any.
 
-They are Keras's own, or NumPy's where `portable_seeds` holds. What was drawn eagerly is
-a NumPy array, and what was drawn while a program is traced is a tensor: see `arrays`.
+They are Keras's own, or NumPy's where `portable_seeds` holds. Numbers that are drawn
+eagerly are a NumPy array. Those that are drawn while a program is traced are a tensor:
+see `arrays`.
 """
 
 import math
@@ -12,7 +13,7 @@ import numpy as np
 from keras_initx import _backend
 from keras_initx._kernel.portable import generator, is_portable_seeds_enabled
 
-# Portable normal numbers are drawn in float64, so many at a time.
+# Portable normal numbers are drawn in float64, this many at a time.
 _CHUNK = 2**20
 
 

@@ -1,10 +1,10 @@
 """Random subsets: `size` of `population` positions, for many units at once.
 
-Every subset is equally likely, up to the grid of the random numbers, and always has
-exactly `size` members. Small subsets are drawn by Floyd's algorithm, one step a member;
-large ones by selection sampling, one step a position. Neither sorts, and each step
-serves all units. (Bentley and Floyd 1987; Knuth, The Art of Computer Programming,
-volume 2, algorithm 3.4.2 S.)
+Every subset has exactly `size` members. All subsets are equally likely, up to the grid
+of the random numbers. Small subsets are drawn by Floyd's algorithm, one step for each
+member; large ones by selection sampling, one step for each position. Neither sorts, and
+each step serves all units. (Bentley and Floyd 1987; Knuth, The Art of Computer
+Programming, volume 2, algorithm 3.4.2 S.)
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def positions(size: int, population: int, units: int, seed: Any) -> Any:
         # A uniform member of 0..last, or `last` if that one is taken.
         last = population - size + index
         candidate = draws[index : index + 1] % (last + 1)
-        is_taken = xp.any(chosen == candidate, axis=0, keepdims=True)
+        is_taken = xp.any(xp.equal(chosen, candidate), axis=0, keepdims=True)
         member = xp.where(is_taken, xp.full_like(candidate, last), candidate)
         chosen = xp.concatenate([chosen, member], axis=0)
     return chosen
@@ -36,16 +36,18 @@ def mask(size: int, population: int, units: int, seed: Any) -> Any:
     draws = uniform((population, units), seed)
     xp = namespace(draws)
     left = xp.arange(population, 0, -1, dtype="float32")
-    missing = xp.full((units,), size, dtype="float32")
+    # An integer: each float dtype stops counting exactly at some number.
+    missing = xp.full((units,), size, dtype="int32")
 
     def step(missing: Any, row: Any) -> Any:
         """Selects with probability (members still missing) / (positions still left)."""
         draw, left = row
-        is_member = cast(draw * left < missing, "float32")
+        is_member = cast(draw * left < cast(missing, "float32"), "int32")
         return missing - is_member, is_member
 
     if xp is not np:
-        return ops.scan(step, missing, (draws, left))[1]
+        # On TensorFlow, the results of a scan have the dtype of what it carries.
+        return ops.cast(ops.scan(step, missing, (draws, left))[1], "float32")
     for row in range(population):
         missing, draws[row] = step(missing, (draws[row], left[row]))
     return draws

@@ -12,8 +12,8 @@ from catalogue import to_numpy
 from hypothesis import given, settings
 from keras import layers, ops
 
-from keras_initx._kernel import haar as module
 from keras_initx.initializers import ConvolutionOrthogonal
+from keras_initx.initializers import _convolution_orthogonal as module
 
 CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}
 KERNEL_SIZES = [(1,), (2,), (3,), (6,), (3, 3), (2, 5), (1, 4), (4, 4), (2, 3, 4)]
@@ -84,42 +84,53 @@ def test_the_taps_share_the_energy_binomially(kernel_size):
         limits.assert_mean(energy[:, *tap] / 4, share)
 
 
-def test_the_taps_are_those_of_the_recursion(monkeypatch):
-    """The block of Xiao et al. for two spatial axes, convolved with itself slowly."""
-    drawn = []
-    haar = module.haar
+# The spatial axis of each factor, in their order.
+ORDERS = [((3,), [0, 0]), ((3, 3), [0, 1, 0, 1]), ((2, 4), [0, 1, 1, 1])]
 
-    def watched(*args):
-        drawn.append(np.array(haar(*args)).astype("float64")[0, 0])
-        return np.array(drawn[-1], "float32")[None, None]
 
-    masks = []
-    uniform = np.random.default_rng(0)
-
-    def coins(shape, seed):
-        masks.append(uniform.random(shape).astype("float32"))
-        return masks[-1]
-
-    monkeypatch.setattr(
-        "keras_initx.initializers._convolution_orthogonal.haar", watched
-    )
-    monkeypatch.setattr(
-        "keras_initx.initializers._convolution_orthogonal.uniform", coins
-    )
-    kernel = to_numpy(ConvolutionOrthogonal(seed=1)((3, 3, 4, 6)))
-    q, *bases = drawn
-    projections = [
-        (basis * (mask[0, 0] < 0.5)) @ basis.T
-        for basis, mask in zip(bases, masks, strict=True)
+@pytest.mark.parametrize("channels", [(4, 6), (4, 4), (6, 4)])
+@pytest.mark.parametrize(("kernel_size", "order"), ORDERS)
+def test_the_taps_are_those_of_the_paper(kernel_size, order, channels, monkeypatch):
+    """Every product of projections, slowly, from the matrices and coins of a draw."""
+    matrices, coins = watch_draws(monkeypatch)
+    kernel = to_numpy(ConvolutionOrthogonal(seed=1)((*kernel_size, *channels)))
+    # What is drawn are the products of neighbouring bases.
+    first, (*others,) = matrices[0][0, 0], matrices[1][:, 0, 0]
+    bases = [
+        np.linalg.multi_dot([*others[s:], np.eye(max(channels))]).T
+        for s in range(len(others))
     ]
-    expected = np.zeros((3, 3, 4, 6))
-    # One factor an axis and step, each of which either stays or shifts.
-    for choice in itertools.product([0, 1], repeat=4):
-        product = q
-        for shifts, p in zip(choice, projections, strict=True):
-            product = product @ ((np.eye(6) - p) if shifts else p)
-        expected[choice[0] + choice[2], choice[1] + choice[3]] += product
+    q = first @ bases[0].T
+    projections = [
+        (basis * (coin[0, 0] < 0.5)) @ basis.T
+        for basis, coin in zip(bases, coins[0], strict=True)
+    ]
+    expected = np.zeros((*kernel_size, min(channels), max(channels)))
+    for choice in itertools.product([0, 1], repeat=len(order)):
+        taps, product = [0] * len(kernel_size), q
+        for axis, shifts, p in zip(order, choice, projections, strict=True):
+            taps[axis] += shifts
+            product = product @ ((np.eye(max(channels)) - p) if shifts else p)
+        expected[*taps] += product
+    if channels[0] > channels[1]:
+        expected = expected.swapaxes(-1, -2)
     np.testing.assert_allclose(kernel, expected, atol=1e-5)
+
+
+def watch_draws(monkeypatch):
+    """The Haar-random matrices and the uniform numbers that are drawn from now on."""
+    drawn = {"haar": [], "uniform": []}
+
+    def watched(name, draw):
+        def function(*args):
+            drawn[name].append(draw(*args))
+            return np.array(drawn[name][-1])
+
+        return function
+
+    for name in drawn:
+        monkeypatch.setattr(module, name, watched(name, getattr(module, name)))
+    return drawn.values()
 
 
 def test_the_projections_have_every_rank():
@@ -127,8 +138,29 @@ def test_the_projections_have_every_rank():
     kernel = to_numpy(initializer((2000, 2, 4, 4)))
     # K[0] = Q P, whose squared norm is the rank of P: binomial with 4 fair coins.
     ranks = (kernel[:, 0] ** 2).sum(axis=(1, 2)).round().astype(int)
-    counts = np.bincount(ranks, minlength=5)
-    limits.assert_uniform(counts / np.array([1, 4, 6, 4, 1]) * 16 / 5)
+    limits.assert_proportions(np.bincount(ranks, minlength=5), [1, 4, 6, 4, 1])
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "channels"), [((3, 3), (4, 4)), ((2, 3), (2, 3)), ((4,), (3, 2))]
+)
+def test_a_tap_is_zero_as_often_as_the_docstring_says(kernel_size, channels):
+    initializer = ConvolutionOrthogonal(batch_axes=[0], seed=4)
+    kernel = to_numpy(initializer((4000, *kernel_size, *channels)))
+    is_zero = (kernel == 0).all(axis=(-2, -1)).reshape(4000, -1).any(axis=1)
+    factors, n = sum(kernel_size) - len(kernel_size), max(channels)
+    limits.assert_mean(is_zero.astype("float64"), 1 - (1 - 2 ** (1 - n)) ** factors)
+
+
+def test_one_channel_leaves_one_tap():
+    kernel = to_numpy(ConvolutionOrthogonal(batch_axes=[0], seed=4)((20, 3, 3, 1, 1)))
+    np.testing.assert_array_equal(np.count_nonzero(kernel, axis=(1, 2, 3, 4)), 1)
+
+
+def test_a_long_kernel_is_orthogonal_too():
+    kernel = to_numpy(ConvolutionOrthogonal(seed=0)((301, 4, 3)))
+    error = np.abs(symbol_values(kernel, frequencies=301) - 1).max()
+    assert error < limits.rounding(4, layers=301)
 
 
 @pytest.mark.parametrize("kernel_size", [(3,), (4,), (3, 3), (2, 3, 2)])
@@ -210,6 +242,6 @@ def test_a_network_of_such_convolutions_is_saved_and_loaded(tmp_path):
 def test_each_draw_has_a_seed_of_its_own(drawn_seeds):
     for seed in range(3):
         ConvolutionOrthogonal(seed=seed)((3, 2, 4, 4))
-    # Q, and for each of three factors its subspace: a basis and the coins.
-    assert len(drawn_seeds) == 3 * (1 + 2 * 3)
+    # Q, the bases of all factors, and the coins.
+    assert len(drawn_seeds) == 3 * 3
     assert len(set(drawn_seeds)) == len(drawn_seeds)

@@ -226,17 +226,14 @@ def factor_without_signs(matrices):
 
 def one_reflection_missing(matrices):
     n = matrices.shape[-1]
-    q = np.zeros_like(matrices)
-    q[:, -1, -1] = 1
-    q[:, :, :-1] = 0
-    for index, matrix in enumerate(matrices):
-        signs = np.where(np.diagonal(matrix)[: n - 1] < 0, -1, 1)
-        q[index] = np.diag([*-signs, 1])
-        for j in reversed(range(n - 1)):
-            v = matrix[:, j].copy()
-            v[:j] = 0
-            v[j] += signs[j] * np.linalg.norm(v)
-            q[index] -= 2 * np.outer(v, v @ q[index]) / (v @ v)
+    signs = np.where(np.diagonal(matrices, axis1=1, axis2=2) < 0, -1, 1)
+    signs[:, -1] = -1
+    q = np.eye(n) * -signs[:, None, :]
+    for j in reversed(range(n - 1)):
+        v = np.where(np.arange(n) < j, 0, matrices[:, :, j])
+        v[:, j] += signs[:, j] * np.linalg.norm(v, axis=1)
+        projections = np.einsum("si,sij->sj", v, q) / (v**2).sum(1, keepdims=True)
+        q = q - 2 * v[:, :, None] * projections[:, None, :]
     return q
 
 
