@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import references
 from catalogue import refuses
-from closed_forms import erf
 from keras import layers
 from limits import EPSILON
 
@@ -57,8 +56,7 @@ def test_critical_point_of_rectifiers(activation, slope, q):
     assert sigma_b == 0.0
 
 
-@pytest.mark.parametrize("activation", ["tanh", erf, "gelu", "elu"])
-@pytest.mark.parametrize("q", [0.1, 0.5])
+@pytest.mark.parametrize(("activation", "q"), [("tanh", 0.1), ("gelu", 0.5)])
 def test_a_critical_point_is_a_fixed_point_of_slope_1(activation, q):
     sigma_w, sigma_b = critical_point(activation, q=q)
     assert variance_map(activation, q, sigma_w, sigma_b) == pytest.approx(q, **close)
