@@ -42,7 +42,7 @@ def critical_point(
 
     The fixed point q can be stable or unstable. It is stable with tanh, ELU and SELU
     for all q: a variance near q moves towards q. With GELU, SiLU and Mish it is stable
-    only if q is above 3.562, 14.32 and 1.670. Below, the difference to q grows, by a
+    only if q is above 3.562, 14.32 and 1.670. Below, a difference from q grows, by a
     factor of up to 1.11, 1.10 and 1.04 a layer. So take a larger q for deep networks of
     these, and scale the inputs so that the first pre-activations have the variance q.
 

@@ -121,7 +121,7 @@ def _stable_variance(f: Elementwise, sigma_w: float, sigma_b: float) -> float:
             raise f.error(
                 "a stable fixed point",
                 f"{received}, where the variance 1 is a fixed point, but a difference "
-                f"to it grows by a factor of {slope:.4g} a layer",
+                f"from it grows by a factor of {slope:.4g} a layer",
                 "Follow the variance from layer to layer with `variance_map`.",
             )
         return 1.0

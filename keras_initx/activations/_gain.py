@@ -30,7 +30,7 @@ def gain(activation: Any, backward: bool = False) -> float:
 
     What happens if the mean square is not 1? With tanh, sigmoid, ELU, SELU and softplus
     it goes to 1 with depth. With ReLU it stays as it is. With GELU, SiLU and Mish the
-    difference to 1 grows, by 14, 17 and 8 % a layer while it is small. So in deep
+    difference from 1 grows, by 14, 17 and 8 % a layer while it is small. So in deep
     networks of these, some samples vanish and others explode. Scaling whole batches,
     as `lsuv` does, does not change that. Use `LayerNormalization` before each of these
     activations, or `critical_point` with a q at which the variance is stable.

@@ -8,7 +8,7 @@ import numpy as np
 from keras_initx.activations._elementwise import Elementwise
 from keras_initx.activations._quadrature import density, normal_means
 
-# Where nothing is left of an integral that exists.
+# Where the integrand of an integral that exists is as good as 0.
 _FAR = 37.0
 
 _Function = Callable[[np.ndarray], np.ndarray]
@@ -32,7 +32,8 @@ def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
     # The sum and the difference of u and v are independent.
     common = math.sqrt((1 + correlation) / 2)
     own = math.sqrt((1 - correlation) / 2)
-    # Where the density is small, so that only rounding is left, no digit counts.
+    # Where the density is so small that only rounding errors are left, the integrals
+    # need no exact digits.
     size = second_moment(f, scale)
 
     def means_over_sums(y: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -57,9 +58,10 @@ def growth_of_moment(f: Elementwise, scale: float = 1.0) -> float:
 def has_jumps(f: Elementwise, scale: float, size: float = 0.0) -> bool:
     """Whether the derivative does not explain the function on normal inputs.
 
-    Stein: E[(z g(z) - g'(z)) f(z)] = E[g(z) f'(z)] unless f jumps. Here g is
-    exp(z / pi): it is 0 nowhere, and no two simple places weigh the same. A difference
-    counts if it is more than 1e-5 of the root mean square of f, and of `size`.
+    By Stein, E[(z g(z) - g'(z)) f(z)] = E[g(z) f'(z)] unless f jumps. A jump adds its
+    height times g times the density at its place. Here g is exp(z / pi), which is never
+    0, and the weights of two jumps at simple places differ. The difference counts if it
+    is more than 1e-5 of the root mean square of f, and more than 1e-5 of `size`.
     """
     stein = _mean(
         lambda z: (
@@ -85,7 +87,7 @@ def refuse_jumps(f: Elementwise, scale: float, size: float = 0.0) -> None:
 
 
 def checked(f: Elementwise, moment: float) -> float:
-    """The moment, if an activation with it keeps and has a signal."""
+    """The moment. Raises an error unless it is finite and above 0."""
     if not (math.isfinite(moment) and moment > 0):
         raise f.error(
             "an activation that has, on normal inputs, a second moment above 0",
@@ -96,7 +98,7 @@ def checked(f: Elementwise, moment: float) -> float:
 
 
 def _mean(function: _Function, size: float = 0.0) -> float:
-    """E[function(z)], where it gives a row of numbers for each point."""
+    """E[function(z)], for a function that gives a row of numbers for each point."""
     return float(normal_means(lambda z, _: function(z).mean(axis=1), size=size)[0])
 
 

@@ -135,7 +135,7 @@ def test_an_unstable_variance_is_refused(name):
     message = (
         f"`fixed_point` needs a stable fixed point. Received: activation={name!r}, "
         f"sigma_w={sigma_w}, sigma_b=0.0, where the variance 1 is a fixed point, but a "
-        f"difference to it grows by a factor of {weighted / moment / 2:.4g} a layer. "
+        f"difference from it grows by a factor of {weighted / moment / 2:.4g} a layer. "
         "Follow the variance from layer to layer with `variance_map`."
     )
     with refuses(message):

@@ -95,7 +95,7 @@ def test_a_layer_that_cannot_be_made_again_is_refused():
         "activation=<Lambda name=sine, built=False>, which raised "
     )
     assert str(e.value).endswith(
-        ". Pass a function, for example the `call` of the layer, once built."
+        ". Build the layer and pass its `call`, or pass a function."
     )
     # Both ways that the text names.
     layer(np.zeros((1, 2)))

@@ -39,7 +39,7 @@ def test_it_passes_through_1_and_minus_1():
 
 
 def test_its_second_moment():
-    """0.750 on a normal input, so that the variance 1 is not kept."""
+    """It is 0.750 on a normal input of variance 1."""
     moment = activations.gain("lecun_tanh") ** -2
     assert moment == pytest.approx(references.second_moment(by_definition), rel=EPSILON)
     assert moment == pytest.approx(0.750, abs=5e-4)
