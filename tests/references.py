@@ -1,4 +1,4 @@
-"""Activations once more, as formulas in NumPy, and means over a normal variable.
+"""Activations as formulas in NumPy, and means over a normal variable.
 
 The formulas take complex numbers too, and branch on the real part: the derivative of a
 branch is then the imaginary part of a tiny step, without an error.

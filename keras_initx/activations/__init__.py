@@ -1,7 +1,7 @@
 """Activations, and what they do to a signal on its way through a network."""
 
-from keras_initx.activations._fixed_points import critical_point as critical_point
-from keras_initx.activations._fixed_points import fixed_point as fixed_point
+from keras_initx.activations._critical_point import critical_point as critical_point
+from keras_initx.activations._fixed_point import fixed_point as fixed_point
 from keras_initx.activations._gain import gain as gain
 from keras_initx.activations._lecun_tanh import lecun_tanh as lecun_tanh
 from keras_initx.activations._maps import correlation_map as correlation_map

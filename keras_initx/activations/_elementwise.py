@@ -12,8 +12,9 @@ from keras import ops
 from keras_initx import _validate
 from keras_initx._backend import gradient
 
-# Points are evaluated so many at a time: JAX compiles each operation for one shape. For
-# more, PyTorch starts threads, which takes much longer than the work.
+# So many points are evaluated at a time, always the same number, because JAX compiles
+# each operation for one shape. With more points PyTorch starts threads, which takes
+# much longer than the work.
 _CHUNK = 2**11
 # The step of a difference quotient in float64: its rounding error is about as small.
 _STEP = 2.0**-25
@@ -22,12 +23,12 @@ _Function = Callable[[np.ndarray], np.ndarray]
 
 
 def find(activation: Any) -> Callable[[Any], Any] | None:
-    """The function or layer behind what Keras takes as an activation, if there is."""
+    """The function or layer of what Keras takes as an activation, or None."""
     try:
         found = keras.activations.get(activation)
     except (TypeError, ValueError):
         return None
-    # Keras takes a class for a function, though what comes out is a layer.
+    # Keras takes a class for a function, although it returns a layer.
     return None if isinstance(found, type) else found
 
 
@@ -35,13 +36,14 @@ class Elementwise:
     """An activation on float64 numbers: its values and its derivative.
 
     Both have one row for each point. A row has one number for each unit of a layer
-    whose units may differ (PReLU), and else one number, or some equal ones. They are
-    computed within `eagerly`.
+    whose units may differ (PReLU). Otherwise it has one number, or some equal numbers.
+    Use it within `eagerly`.
 
     Args:
-        owner: str. Who asks, for errors.
+        owner: str. The function or class that errors name.
         activation: A name, function, layer or config, as in Keras.
-        argument: str. What the owner calls it. Defaults to `"activation"`.
+        argument: str. The name of this argument of the owner. Defaults to
+            `"activation"`.
     """
 
     def __init__(
@@ -63,17 +65,17 @@ class Elementwise:
         return self._by_chunks(self._values, points)
 
     def derivative(self, points: np.ndarray) -> np.ndarray:
-        """The slopes f' at each of them: the gradient that training uses."""
+        """The slopes f' at each of these points: the gradient that training uses."""
         return self._by_chunks(self._slopes, points)
 
     def error(self, needs: str, detail: str = "", advice: str = "") -> ValueError:
-        """The exception that says that this activation does not fit."""
+        """The exception for an activation that does not fit."""
         advice = advice or "Pass the activation of single units, for example 'relu'."
         return _validate.error(self._owner, needs, self._received + detail, advice)
 
     @functools.cached_property
     def _on_units(self) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
-        """The function, and the shape of its units where they may differ."""
+        """The function, and the shape of its units if they may differ."""
         if not isinstance(self._found, keras.Layer):
             return self._found, ()
         try:
@@ -82,7 +84,7 @@ class Elementwise:
             raise self.error(
                 "a layer that can be made again from its config",
                 f", which raised {type(failure).__name__}: {failure}",
-                "Pass a function, for example the `call` of the layer, once built.",
+                "Build the layer and pass its `call`, or pass a function.",
             ) from failure
 
     @functools.cached_property
@@ -91,12 +93,12 @@ class Elementwise:
 
     @functools.cached_property
     def _values(self) -> _Function:
-        """What computes f: with tensors, or with NumPy arrays if tensors fail."""
+        """Computes f with tensors, or with NumPy arrays if tensors fail."""
         function, _ = self._on_units
         failures = []
         for way in (
             _with_tensors(function, "float64"),
-            # TensorFlow does not add a float32 constant of the function to that.
+            # TensorFlow does not add a float32 constant to a float64 tensor.
             _with_tensors(function, "float32"),
             lambda points: _to_numpy(function(points)),
         ):
@@ -115,9 +117,9 @@ class Elementwise:
         ) from first
 
     def _is_elementwise(self, values: _Function) -> bool:
-        """Whether a change of every other number leaves the values between as is."""
+        """Whether a change of every second number changes no other value."""
         before = values(self._probe)
-        # As on a chessboard: neighbours along each axis.
+        # The fields of one colour on a chessboard.
         is_changed = np.indices(self._probe.shape).sum(axis=0) % 2 == 1
         after = values(self._probe + is_changed)
         return before.shape == self._probe.shape and np.allclose(
@@ -126,7 +128,7 @@ class Elementwise:
 
     @functools.cached_property
     def _slopes(self) -> _Function:
-        """What computes f': the backend, or a difference if it cannot (NumPy)."""
+        """Computes f' by the backend, or by a difference quotient (NumPy)."""
         function, _ = self._on_units
         for dtype in ("float64", "float32"):
             way = _with_tensors(gradient(function), dtype)
@@ -151,7 +153,7 @@ class Elementwise:
         return results
 
     def _to_units(self, points: np.ndarray) -> np.ndarray:
-        """The points, each for all units; or two in a row, where units are alike."""
+        """One row for each point, with all units; two points in a row without units."""
         _, shape = self._on_units
         if not shape:
             return points.reshape(-1, 2)
@@ -167,16 +169,17 @@ def _to_numpy(values: Any) -> np.ndarray:
 
 
 def _difference_quotient(function: _Function, points: np.ndarray) -> np.ndarray:
-    """Of the one to the left and the one to the right, that without a jump."""
-    before, here, behind = (function(points + step) for step in (-_STEP, 0, _STEP))
-    left, right = (here - before) / _STEP, (behind - here) / _STEP
+    """The smaller one of the quotients to the left and right: a jump is in one only."""
+    before, here, after = (function(points + step) for step in (-_STEP, 0, _STEP))
+    left, right = (here - before) / _STEP, (after - here) / _STEP
     return np.where(np.abs(left) < np.abs(right), left, right)
 
 
 def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
-    """What a layer computes, and the shape of the units that it computes it for.
+    """The function of a layer, and the shape of its units if they may differ.
 
-    `call` leaves out the casts of a dtype policy. The layer itself is not changed.
+    The function is `call`, which leaves out the casts of a dtype policy. The layer
+    itself is not changed.
     """
     if layer.built and not layer.weights:
         return layer.call, ()
@@ -192,7 +195,7 @@ def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, .
 
 
 def _unit_shape(layer: keras.Layer) -> tuple[int, ...]:
-    """The shape of the units of a layer with weights: of each size 1 where unknown."""
+    """The shape of the units of a layer with weights, with 1 for an unknown size."""
     shared = getattr(layer, "shared_axes", None) or []
     if not layer.built:
         return (2,) * max([1, *shared])

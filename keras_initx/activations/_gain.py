@@ -15,23 +15,34 @@ def gain(activation: Any, backward: bool = False) -> float:
         gain = 1 / sqrt(E[f(z)^2])      backward=False
         gain = 1 / sqrt(E[f'(z)^2])     backward=True
 
-    for z ~ N(0, 1). Kernels of standard deviation `gain / sqrt(fan_in)`, or orthogonal
-    ones times `gain`, then keep the second moment of the pre-activations at 1 from
-    layer to layer; with `backward` that of the gradient on its way back. For ReLU both
-    gains are the square root of 2, He's factor. Each initializer of this package that
-    has a `gain` takes the activation itself: `gain="gelu"`.
+    for z ~ N(0, 1). For ReLU both gains are the square root of 2, He's factor. Each
+    initializer of this package that has a `gain` takes the activation itself:
+    `gain="gelu"`.
 
-    A moment beside 1 returns to it with tanh, sigmoid, ELU, SELU and softplus. It stays
-    with ReLU. With GELU, SiLU and Mish it moves away, by 14, 17 and 8 % a layer, which
-    twenty layers without normalization or `LSUV` make large.
+    Kernels of variance `gain^2 / fan_in` keep the mean square of the pre-activations at
+    1 from layer to layer. With `backward`, kernels of variance `gain^2 / fan_out` keep
+    the mean square of the gradient.
 
-    The integrals are adaptive, with kinks at any place, to a relative error of 1e-6 or
-    less. They are computed on the running backend and, with `backward`, by its
+    An orthogonal kernel times `gain` has the variance `gain^2 / max(inputs, outputs)`.
+    So it keeps the mean square of the pre-activations if the layer does not have more
+    outputs than inputs. Otherwise this becomes `inputs / outputs`, for example 0.125
+    from 64 to 512 units. A gain times `sqrt(outputs / inputs)` makes up for it.
+
+    What happens if the mean square is not 1? With tanh, sigmoid, ELU, SELU and softplus
+    it goes to 1 with depth. With ReLU it stays as it is. With GELU, SiLU and Mish the
+    difference from 1 grows, by 14, 17 and 8 % a layer while it is small. So in deep
+    networks of these, some samples vanish and others explode. Scaling whole batches,
+    as `lsuv` does, does not change that. Use `LayerNormalization` before each of these
+    activations, or `critical_point` with a q at which the variance is stable.
+
+    The integrals have a relative error of 1e-6 or less, also if the activation has
+    kinks. They are computed on the running backend and, with `backward`, by its
     automatic differentiation.
 
-    `torch.nn.init.calculate_gain` agrees for linear units, ReLU and leaky ReLU, of
-    which Keras's has the slope 0.2 and PyTorch's 0.01. Its other numbers are
-    conventions: 5/3 for tanh, 1 for sigmoid and 3/4 for SELU, whose gain is 1 here.
+    `torch.nn.init.calculate_gain` agrees for linear units, ReLU and leaky ReLU. The
+    default slope of leaky ReLU is 0.2 in Keras and 0.01 in PyTorch. Other numbers of
+    PyTorch are conventions: 5/3 for tanh, 1 for sigmoid, and 3/4 for SELU, whose gain
+    is 1 here.
 
     Examples:
     >>> round(keras_initx.activations.gain("relu"), 6)
@@ -47,8 +58,8 @@ def gain(activation: Any, backward: bool = False) -> float:
         activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
             activation: a name that Keras knows, a function in `keras.ops`, in the
             running backend's own operations or in NumPy, a layer such as `LeakyReLU` or
-            `PReLU`, or a config of one. None is linear, as in Keras. A gain of a layer
-            whose units differ is that of all its units together.
+            `PReLU`, or a config of one. None is linear, as in Keras. Where the units of
+            a layer differ, the mean is over its units too.
         backward: bool. Whether to keep the gradient instead of the signal. Defaults to
             `False`.
 
@@ -71,7 +82,7 @@ def gain(activation: Any, backward: bool = False) -> float:
 def gain_for(
     owner: str, activation: Any, argument: str = "activation", backward: bool = False
 ) -> float:
-    """The same on behalf of an owner, whom errors name."""
+    """Computes `gain` for a class or function that errors name as the owner."""
     if isinstance(activation, str):
         return _of_name(owner, activation, argument, backward)
     return _compute(Elementwise(owner, activation, argument), backward)

@@ -13,9 +13,9 @@ def lecun_tanh(x: Any) -> Any:
 
         f(x) = 1.7159 tanh(2 x / 3)
 
-    It passes through (1, 1) and (-1, -1), close to where it bends most, so that targets
-    of 1 and -1 lie within its reach. On a normal input of variance 1 its second moment
-    is 0.75, not 1: `gain("lecun_tanh")` is 1.154.
+    It is 1 at 1 and -1 at -1, so that a unit can reach targets of 1 and -1 without
+    saturating. On normal inputs of variance 1 the mean square of its output is 0.75,
+    not 1: `gain("lecun_tanh")` is 1.154.
 
     Examples:
     >>> y = keras_initx.activations.lecun_tanh(keras.ops.convert_to_tensor([0.0, 1.0]))

@@ -1,4 +1,4 @@
-"""What one layer of an infinitely wide network does to a signal."""
+"""What one layer of an infinitely wide network does to variance and correlation."""
 
 import math
 from typing import Any
@@ -21,9 +21,10 @@ def variance_map(
         q' = sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2
 
     for z ~ N(0, 1), where q is the variance of the pre-activation, kernels have the
-    variance `sigma_w^2 / fan_in`, and biases `sigma_b^2`. Orthogonal kernels times
-    `gain=sigma_w` have the same map. A layer that is a few hundred units wide follows
-    it closely.
+    variance `sigma_w^2 / fan_in`, and biases `sigma_b^2`. An orthogonal kernel with
+    `gain=sigma_w` has this variance if the layer does not have more outputs than
+    inputs, see `gain`. A layer that is a few hundred units wide follows the map
+    closely.
 
     Examples:
     >>> round(keras_initx.activations.variance_map("relu", q=3.0, sigma_w=2**0.5), 6)
@@ -62,8 +63,9 @@ def correlation_map(
         c' = (sigma_w^2 E[f(u) f(v)] + sigma_b^2) / (sigma_w^2 E[f(u)^2] + sigma_b^2)
 
     for normal u and v of mean 0, variance q and correlation c: the pre-activations of
-    two inputs. Usually q is the fixed point of `variance_map`. Where `c' > c` for all
-    c, all inputs become alike with depth; where `c' < c` near 1, neighbours part.
+    two inputs. Usually q is a fixed point of `variance_map`. If `c' > c` for all c
+    below 1, all inputs become alike with depth. If `c' < c` near 1, similar inputs
+    become different.
 
     Examples:
     >>> round(keras_initx.activations.correlation_map("relu", 0.0, 1.0, 2**0.5), 6)

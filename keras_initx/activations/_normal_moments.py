@@ -8,20 +8,23 @@ import numpy as np
 from keras_initx.activations._elementwise import Elementwise
 from keras_initx.activations._quadrature import density, normal_means
 
-# Where nothing is left of an integral that exists.
+# Where the integrand of an integral that exists is as good as 0.
 _FAR = 37.0
 
 _Function = Callable[[np.ndarray], np.ndarray]
 
 
-def second_moment(f: Elementwise, scale: float = 1.0) -> float:
-    """E[f(scale z)^2], the mean over the units where they differ."""
-    return _mean_square(lambda z: f(scale * z))
+def second_moment(f: Elementwise, scale: float = 1.0, size: float = 0.0) -> float:
+    """E[f(scale z)^2], the mean over the units where they differ.
+
+    It is exact to 1e-10 of itself, or of `size` if that is larger.
+    """
+    return _mean_square(lambda z: f(scale * z), size)
 
 
-def slope_moment(f: Elementwise, scale: float = 1.0) -> float:
-    """E[f'(scale z)^2]."""
-    return _mean_square(lambda z: f.derivative(scale * z))
+def slope_moment(f: Elementwise, scale: float = 1.0, size: float = 0.0) -> float:
+    """E[f'(scale z)^2], as exact as `second_moment`."""
+    return _mean_square(lambda z: f.derivative(scale * z), size)
 
 
 def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
@@ -29,7 +32,8 @@ def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
     # The sum and the difference of u and v are independent.
     common = math.sqrt((1 + correlation) / 2)
     own = math.sqrt((1 - correlation) / 2)
-    # Where the density is small, so that only rounding is left, no digit counts.
+    # Where the density is so small that only rounding errors are left, the integrals
+    # need no exact digits.
     size = second_moment(f, scale)
 
     def means_over_sums(y: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -42,11 +46,22 @@ def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
     return float(normal_means(means_over_sums, tolerance=1e-8, is_even=True)[0])
 
 
-def has_jumps(f: Elementwise, scale: float) -> bool:
-    """Whether the derivative does not explain the function.
+def growth_of_moment(f: Elementwise, scale: float = 1.0) -> float:
+    """The derivative of E[f(scale z)^2] by scale^2, without that of f.
 
-    Stein: E[(z g(z) - g'(z)) f(z)] = E[g(z) f'(z)] unless f jumps. Here g is
-    exp(z / pi): it is 0 nowhere, and no two simple places weigh the same.
+    It is E[f(scale z)^2 (z^2 - 1)] / (2 scale^2), with jumps too.
+    """
+    weighted = _mean(lambda z: f(scale * z) ** 2 * (z**2 - 1)[:, None])
+    return weighted / (2 * scale**2)
+
+
+def has_jumps(f: Elementwise, scale: float, size: float = 0.0) -> bool:
+    """Whether the derivative does not explain the function on normal inputs.
+
+    By Stein, E[(z g(z) - g'(z)) f(z)] = E[g(z) f'(z)] unless f jumps. A jump adds its
+    height times g times the density at its place. Here g is exp(z / pi), which is never
+    0, and the weights of two jumps at simple places differ. The difference counts if it
+    is more than 1e-5 of the root mean square of f, and more than 1e-5 of `size`.
     """
     stein = _mean(
         lambda z: (
@@ -55,13 +70,24 @@ def has_jumps(f: Elementwise, scale: float) -> bool:
                 (z - 1 / math.pi)[:, None] * f(scale * z)
                 - scale * f.derivative(scale * z)
             )
-        )
+        ),
+        size,
     )
-    return abs(stein) > 1e-5 * math.sqrt(second_moment(f, scale))
+    deviation = math.sqrt(second_moment(f, scale, size**2))
+    return abs(stein) > 1e-5 * max(deviation, size)
+
+
+def refuse_jumps(f: Elementwise, scale: float, size: float = 0.0) -> None:
+    """Raises an error if `has_jumps`."""
+    if has_jumps(f, scale, size):
+        raise f.error(
+            "an activation without jumps, whose gradient is its derivative",
+            advice="Pass a continuous activation.",
+        )
 
 
 def checked(f: Elementwise, moment: float) -> float:
-    """The moment, if an activation with it keeps and has a signal."""
+    """The moment. Raises an error unless it is finite and above 0."""
     if not (math.isfinite(moment) and moment > 0):
         raise f.error(
             "an activation that has, on normal inputs, a second moment above 0",
@@ -71,14 +97,14 @@ def checked(f: Elementwise, moment: float) -> float:
     return moment
 
 
-def _mean(function: _Function) -> float:
-    """E[function(z)], where it gives a row of numbers for each point."""
-    return float(normal_means(lambda z, _: function(z).mean(axis=1))[0])
+def _mean(function: _Function, size: float = 0.0) -> float:
+    """E[function(z)], for a function that gives a row of numbers for each point."""
+    return float(normal_means(lambda z, _: function(z).mean(axis=1), size=size)[0])
 
 
-def _mean_square(function: _Function) -> float:
+def _mean_square(function: _Function, size: float) -> float:
     """E[function(z)^2]; infinite if it grows too fast for a mean to exist."""
-    moment = _mean(lambda z: function(z) ** 2)
+    moment = _mean(lambda z: function(z) ** 2, size)
     far = np.array([-_FAR, _FAR])
     left_over = function(far).T ** 2 * density(far)
     return moment if np.all(left_over <= 1e-9 * moment) else math.inf

@@ -1,11 +1,11 @@
 """Means over a normal variable, by halving intervals until nothing changes.
 
-Activations have kinks and jumps at places that nobody names, where the usual rule of
-Gauss and Hermite is wrong in the third digit. Each interval is integrated by the rule
-of Gauss and Lobatto, then both its halves are, all intervals at a time; only those
+Activations have kinks and jumps at unknown places. There the usual rule of Gauss and
+Hermite is wrong in the third digit. Here each interval is integrated by the rule of
+Gauss and Lobatto, and then both its halves are, all intervals at a time. Only those
 whose integral changed are halved again. So the intervals shrink around a kink, and a
-function without one is done after two rounds. The rule looks at both ends of an
-interval: a kink close to one would not show otherwise.
+function without one is done after two rounds. The rule has points at both ends of an
+interval, because it would not see a kink close to an end otherwise.
 """
 
 import math
@@ -16,7 +16,7 @@ import numpy as np
 
 _DEGREE = 11
 _NODES = np.array([-1.0, *np.polynomial.Legendre.basis(_DEGREE).deriv().roots(), 1.0])
-# What lies at an end itself belongs to one side only.
+# A jump at an end belongs to one of the two intervals only.
 _NODES[[0, -1]] *= 1 - 1e-8
 # The integrals of the Legendre polynomials are 2, 0, 0, ...
 _WEIGHTS = np.linalg.solve(
@@ -26,12 +26,12 @@ _WEIGHTS = np.linalg.solve(
 _HALF_LINE = np.array([0.0, 1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 38.0])
 _LINE = np.concatenate([-_HALF_LINE[:0:-1], _HALF_LINE])
 _LEVELS = 66
-# A function that rounds to float32 changes at each halving until intervals are small.
-# One that rounds to less is given up.
+# The integral of a function that rounds to float32 changes at each halving until the
+# intervals are small. A function that rounds to fewer digits has no result.
 _MOST_INTERVALS = 4096
 _LARGEST_ERROR = 1e-7
 
-# Values at points, each of the function that has this number.
+# Takes points and, for each, the number of the function that is asked for its value.
 Integrand = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -58,7 +58,7 @@ class _Intervals(NamedTuple):
         return _Intervals(number, left, width / 2, change)
 
     def only(self, is_wanted: np.ndarray) -> "_Intervals":
-        """Those intervals that are wanted."""
+        """The intervals where this is true."""
         return _Intervals(*(part[is_wanted] for part in self))
 
     def integrals(self, function: Integrand) -> np.ndarray:
@@ -85,16 +85,17 @@ def normal_means(
 
     Args:
         function: callable. Takes two arrays of equal length, points and the numbers of
-            the functions wanted there, and returns their values.
+            the functions to evaluate there, and returns their values.
         count: int. How many functions there are.
-        tolerance: float. The change that does not count, as a part of E|function(z)|,
-            or of `size` where that is larger.
-        size: float. What the mean is a small part of, if it is small.
+        tolerance: float. A change does not count if it is less than this part of
+            E|function(z)|.
+        size: float. A change does not count either if it is less than `tolerance` times
+            this: for a mean that is added to a number of this size.
         is_even: bool. Whether the functions are known to be even.
 
     Returns:
-        A float64 array of length `count`, not finite where the function has no mean
-        because of what it does at some finite place.
+        A float64 array of length `count`. A number is not finite if the function has
+        no mean because of a pole at a finite place.
     """
     edges = _HALF_LINE if is_even else _LINE
     intervals = _Intervals(

@@ -1,0 +1,113 @@
+"""The edge of chaos of a wide random network."""
+
+import math
+from typing import Any, NamedTuple
+
+from keras_initx import _validate
+from keras_initx._backend.eagerly import eagerly
+from keras_initx.activations._elementwise import Elementwise
+from keras_initx.activations._normal_moments import (
+    checked,
+    refuse_jumps,
+    second_moment,
+    slope_moment,
+)
+
+# sigma_b^2 is a difference of numbers near q. Keras computes some functions in float32
+# on JAX, so that a small negative difference may be a rounded 0.
+_FLOAT32_ROUNDING, _FLOAT64_ROUNDING = 1e-7, 1e-12
+
+
+class CriticalPoint(NamedTuple):
+    """Standard deviations of weights, times the root of the fan-in, and of biases."""
+
+    sigma_w: float
+    sigma_b: float
+
+
+def critical_point(
+    activation: Any, q: float | None = None, depth: int | None = None
+) -> CriticalPoint:
+    """Computes the weights and biases that put a network on the edge of chaos.
+
+        sigma_w^2 = 1 / E[f'(sqrt(q) z)^2]
+        sigma_b^2 = q - sigma_w^2 E[f(sqrt(q) z)^2]
+
+    for z ~ N(0, 1). Then q is a fixed point of `variance_map`, and the slope of
+    `correlation_map` at 1 is 1. A signal of variance q keeps this variance, and the
+    mean square of the gradient neither grows nor vanishes exponentially with depth.
+    There is one such point for each q. Xiao et al. take `q = 1 / depth` in deep tanh
+    networks. For ReLU it is He's (sqrt(2), 0) for all q. Many activations that are not
+    odd, such as softplus, have none.
+
+    The fixed point q can be stable or unstable. It is stable with tanh, ELU and SELU
+    for all q: a variance near q moves towards q. With GELU, SiLU and Mish it is stable
+    only if q is above 3.562, 14.32 and 1.670. Below, a difference from q grows, by a
+    factor of up to 1.11, 1.10 and 1.04 a layer. So take a larger q for deep networks of
+    these, and scale the inputs so that the first pre-activations have the variance q.
+
+    Examples:
+    >>> sigma_w, sigma_b = keras_initx.activations.critical_point("tanh", depth=16)
+    >>> round(sigma_w, 4), round(sigma_b, 4)
+    (1.0561, 0.0154)
+    >>> layer = keras.layers.Conv2D(
+    ...     8,
+    ...     3,
+    ...     activation="tanh",
+    ...     kernel_initializer=keras_initx.OrthogonalDelta(gain=sigma_w),
+    ...     bias_initializer=keras.initializers.RandomNormal(stddev=sigma_b),
+    ... )
+
+    Args:
+        activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
+            activation without jumps, as in `gain`.
+        q: float or None. The variance of the pre-activations. Positive. Defaults to
+            `None`, which needs a `depth`.
+        depth: int or None. The number of layers, for `q = 1 / depth`. Defaults to
+            `None`, which needs a `q`.
+
+    Returns:
+        A named tuple `(sigma_w, sigma_b)`. Kernels need the variance
+        `sigma_w^2 / fan_in`, and biases `sigma_b^2`. An orthogonal kernel with
+        `gain=sigma_w` has this variance if the layer does not have more outputs than
+        inputs, see `gain`.
+
+    Raises:
+        ValueError: If there is no such point, not exactly one of `q` and `depth` is
+            given, or the activation is unknown, not elementwise or not continuous.
+
+    Reference:
+        Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",
+        https://arxiv.org/abs/1806.05393. Schoenholz, Gilmer, Ganguli and Sohl-Dickstein
+        2017, "Deep information propagation", https://arxiv.org/abs/1611.01232.
+    """
+    owner = "critical_point"
+    if (q is None) == (depth is None):
+        raise _validate.error(
+            owner,
+            "exactly one of `q` and `depth`",
+            f"q={q!r}, depth={depth!r}",
+            "Pass for example depth=16.",
+        )
+    if q is None:
+        q = 1 / _validate.positive_integer(owner, "depth", depth)
+    q = _validate.positive(owner, "q", q)
+    return _critical_point(Elementwise(owner, activation), q)
+
+
+@eagerly
+def _critical_point(f: Elementwise, q: float) -> CriticalPoint:
+    scale = math.sqrt(q)
+    moment = checked(f, second_moment(f, scale))
+    refuse_jumps(f, scale)
+    weight_variance = 1 / checked(f, slope_moment(f, scale))
+    bias_variance = q - weight_variance * moment
+    if bias_variance < -_FLOAT32_ROUNDING * q:
+        raise f.error(
+            f"an activation that has a critical point at the variance q={q:g}",
+            f", where sigma_b^2 would be {bias_variance:.3g}",
+            "Pass another q, or an odd activation, for example 'tanh'.",
+        )
+    if bias_variance < _FLOAT64_ROUNDING * q:
+        bias_variance = 0.0
+    return CriticalPoint(math.sqrt(weight_variance), math.sqrt(bias_variance))

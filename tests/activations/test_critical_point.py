@@ -1,0 +1,157 @@
+"""The edge of chaos of wide random networks."""
+
+import math
+
+import numpy as np
+import pytest
+import references
+from catalogue import refuses
+from keras import layers
+from limits import EPSILON
+
+from keras_initx.activations import (
+    correlation_map,
+    critical_point,
+    variance_map,
+)
+
+# The integrals are exact to 1e-8, and Keras rounds some results to float32.
+close = {"rel": EPSILON, "abs": EPSILON}
+
+
+@pytest.mark.parametrize("q", [1.0, 1 / 16, 1 / 256])
+@pytest.mark.parametrize("name", ["tanh", "lecun_tanh", "hard_tanh", "softsign"])
+def test_critical_point_by_scipy(name, q):
+    function, places = references.FORMULAS[name]
+    slope = references.derivative(function)
+    scale = math.sqrt(q)
+    weights = 1 / references.second_moment(slope, places, scale)
+    biases = q - weights * references.second_moment(function, places, scale)
+    sigma_w, sigma_b = critical_point(name, q=q)
+    assert sigma_w**2 == pytest.approx(weights, **close)
+    # A difference of two numbers near q.
+    assert sigma_b**2 == pytest.approx(biases, rel=0, abs=4 * EPSILON * q)
+
+
+@pytest.mark.parametrize(
+    ("depth", "weights", "biases"),
+    [(16, 1.11538, 2.369e-4), (64, 1.03056, 4.651e-6), (256, 1.00777, 7.77e-8)],
+)
+def test_critical_points_of_xiao_et_al(depth, weights, biases):
+    """The variances of their notebook, for tanh."""
+    point = critical_point("tanh", depth=depth)
+    assert point == critical_point("tanh", q=1 / depth)
+    assert point.sigma_w**2 == pytest.approx(weights, abs=5e-6)
+    # They give three or four digits, and it is a difference of numbers near 1 / depth.
+    assert point.sigma_b**2 == pytest.approx(biases, rel=1e-3, abs=4 * EPSILON / depth)
+
+
+@pytest.mark.parametrize("q", [1e-3, 1.0, 100.0])
+@pytest.mark.parametrize(
+    ("activation", "slope"), [("relu", 0.0), (layers.LeakyReLU(0.5), 0.5), (None, 1.0)]
+)
+def test_critical_point_of_rectifiers(activation, slope, q):
+    sigma_w, sigma_b = critical_point(activation, q=q)
+    assert sigma_w == pytest.approx(math.sqrt(2 / (1 + slope**2)), **close)
+    assert sigma_b == 0.0
+
+
+@pytest.mark.parametrize(("activation", "q"), [("tanh", 0.1), ("gelu", 0.5)])
+def test_a_critical_point_is_a_fixed_point_of_slope_1(activation, q):
+    sigma_w, sigma_b = critical_point(activation, q=q)
+    assert variance_map(activation, q, sigma_w, sigma_b) == pytest.approx(q, **close)
+    near = correlation_map(activation, 1 - 1e-4, q, sigma_w, sigma_b)
+    assert (1 - near) / 1e-4 == pytest.approx(1.0, rel=1e-3)
+
+
+def slope_of_the_variance_map(name, q):
+    """At the critical point: E[f(sqrt(q) z)^2 (z^2 - 1)] / (2 q E[f'(sqrt(q) z)^2])."""
+    function, places = references.FORMULAS[name]
+    scale = math.sqrt(q)
+    slopes = references.second_moment(references.derivative(function), places, scale)
+    weighted = references.normal_mean(
+        lambda z: function(scale * z) ** 2 * (z**2 - 1), [p / scale for p in places]
+    )
+    return weighted / (2 * q * slopes)
+
+
+@pytest.mark.parametrize("name", ["tanh", "elu", "selu"])
+@pytest.mark.parametrize("q", [0.01, 1.0, 100.0])
+def test_a_critical_point_that_is_stable_for_all_q(name, q):
+    assert -1 < slope_of_the_variance_map(name, q) < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "q", "at", "largest"),
+    [
+        ("gelu", 3.562, 0.31, 1.11),
+        ("silu", 14.32, 0.84, 1.10),
+        ("mish", 1.670, 0.29, 1.04),
+    ],
+)
+def test_a_critical_point_that_is_stable_for_large_q(name, q, at, largest):
+    """The q where the slope is 1, and the largest slope, which is somewhere below."""
+    assert slope_of_the_variance_map(name, 1.001 * q) < 1
+    assert slope_of_the_variance_map(name, 100 * q) < 1
+    assert slope_of_the_variance_map(name, 0.999 * q) > 1
+    grid = at * np.array([1e-2, 0.5, 0.9, 1.0, 1.1, 2.0])
+    slopes = [slope_of_the_variance_map(name, below) for below in grid]
+    assert largest - 0.01 < max(slopes) < largest
+    assert slopes[3] == pytest.approx(max(slopes), abs=1e-3)
+
+
+@pytest.mark.parametrize(("name", "q"), [("gelu", 1.0), ("gelu", 5.0), ("tanh", 1.0)])
+def test_the_variance_map_has_this_slope(name, q):
+    step = 1e-2 * q
+    sigmas = critical_point(name, q=q)
+    above, below = (variance_map(name, q + s, *sigmas) for s in (step, -step))
+    expected = slope_of_the_variance_map(name, q)
+    assert (above - below) / (2 * step) == pytest.approx(expected, abs=1e-4)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("activation", ["softplus", "sigmoid"])
+def test_no_critical_point(activation):
+    function, _ = references.FORMULAS[activation]
+    weights = 1 / references.second_moment(references.derivative(function))
+    biases = 1 - weights * references.second_moment(function)
+    message = (
+        "`critical_point` needs an activation that has a critical point at the "
+        f"variance q=1. Received: activation={activation!r}, where sigma_b^2 would be "
+        f"{biases:.3g}. Pass another q, or an odd activation, for example 'tanh'."
+    )
+    with refuses(message):
+        critical_point(activation, q=1.0)
+
+
+@pytest.mark.parametrize("both", [{}, {"q": 1.0, "depth": 16}])
+def test_one_of_q_and_depth_is_needed(both):
+    arguments = {"q": None, "depth": None, **both}
+    message = (
+        "`critical_point` needs exactly one of `q` and `depth`. Received: "
+        f"q={arguments['q']}, depth={arguments['depth']}. Pass for example depth=16."
+    )
+    with refuses(message):
+        critical_point("tanh", **both)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: critical_point("tanh", depth=0.5),
+            "`critical_point` needs `depth` to be an integer of at least 1. Received: "
+            "depth=0.5. Pass a positive int, for example 1.",
+        ),
+        (
+            lambda: critical_point("tanh", q=0.0),
+            "`critical_point` needs `q` to be a finite number above 0. Received: "
+            "q=0.0. Pass a positive float, for example 1.0.",
+        ),
+    ],
+)
+def test_bad_arguments(call, message):
+    with refuses(message):
+        call()

@@ -1,0 +1,214 @@
+"""Where variances and correlations go in deep, wide, random networks."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import references
+from catalogue import refuses
+from closed_forms import CLOSED_FORMS
+from keras import ops
+from limits import EPSILON, SIGMAS
+
+from keras_initx.activations import (
+    critical_point,
+    fixed_point,
+    gain,
+    variance_map,
+)
+
+# The integrals are exact to 1e-8, and Keras rounds some results to float32.
+close = {"rel": EPSILON, "abs": EPSILON}
+
+
+def iterated(function, start, times=20_000):
+    """Where a map comes to rest."""
+    for _ in range(times):
+        start = function(start)
+    return start
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma_w", "sigma_b"),
+    [
+        ("erf", 0.7, 0.3),
+        ("erf", 1.5, 0.3),
+        ("relu", 1.2, 0.5),
+        ("relu", 1.0, 0.0),
+        ("leaky relu", 1.1, 0.4),
+        ("linear", 0.5, 1.0),
+    ],
+)
+def test_fixed_point_of_a_closed_form(name, sigma_w, sigma_b):
+    activation, product, slope = CLOSED_FORMS[name]
+    found = fixed_point(activation, sigma_w, sigma_b)
+
+    def variance(q):
+        return sigma_w**2 * product(q, 1.0) + sigma_b**2
+
+    q = iterated(variance, 1.0)
+    chi = sigma_w**2 * slope(q)
+    assert found.q == pytest.approx(q, **close)
+    assert found.chi == pytest.approx(chi, **close)
+    if chi < 1:
+        assert found.c == 1.0
+    else:
+        c = iterated(lambda c: (sigma_w**2 * product(q, c) + sigma_b**2) / q, 0.5)
+        # An error of the map is divided by how much it pulls back.
+        assert found.c == pytest.approx(c, rel=1e-5, abs=1e-6)
+        assert c < 1
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_where_every_variance_stays_it_is_1(activation):
+    sigma_w, _ = critical_point(activation, q=1.0)
+    assert fixed_point(activation, sigma_w) == pytest.approx((1, 1, 1), **close)
+    # So it is for a number that is rounded to float32.
+    rounded = float(np.float32(sigma_w))
+    assert fixed_point(activation, rounded).q == 1.0
+
+
+@pytest.mark.parametrize(("name", "q"), [("gelu", 4.0), ("mish", 2.0), ("elu", 0.3)])
+def test_a_variance_of_1_goes_to_a_stable_critical_point(name, q):
+    sigmas = critical_point(name, q=q)
+    found = fixed_point(name, *sigmas).q
+    assert found == pytest.approx(q, rel=1e-5)
+    for start in (0.99 * q, 1.01 * q):
+        assert abs(variance_map(name, start, *sigmas) - q) < abs(start - q)
+
+
+def test_an_activation_that_is_only_rounding_near_0():
+    """x - tanh(x) is x^3 / 3: at 1e-3 its digits are noise in float32."""
+    sigma_b = 1e-3
+    found = fixed_point("tanh_shrink", 0.5, sigma_b)
+    assert found == pytest.approx((sigma_b**2, 1, 0), rel=EPSILON, abs=1e-10)
+
+
+def test_tanh_at_its_transition():
+    """The variance goes to 0, but more slowly than any power of a number below 1."""
+    assert fixed_point("tanh", 1.0) == pytest.approx((0, 1, 1), **close)
+    chaotic = fixed_point("tanh", 1.01)
+    assert chaotic.chi > 1
+    assert chaotic.c == 0.0
+
+
+def test_fixed_points_of_papers():
+    """SELU is made for (0, 1); LeCun's tanh has variance 0.382 at `sigma_w = 1`."""
+    assert fixed_point("selu", 1.0).q == pytest.approx(1.0, **close)
+    assert fixed_point("lecun_tanh", 1.0).q == pytest.approx(0.382, abs=5e-4)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("activation", "sigma_w", "sigma_b"),
+    [("relu", 1.5, 0.0), ("relu", 2**0.5, 0.1), ("exponential", 1.0, 0.0)],
+)
+def test_a_variance_without_bound_is_refused(activation, sigma_w, sigma_b):
+    message = (
+        "`fixed_point` needs a variance that does not grow without bound. Received: "
+        f"activation={activation!r}, sigma_w={sigma_w}, sigma_b={sigma_b}. Pass a "
+        "smaller sigma_w."
+    )
+    with refuses(message):
+        fixed_point(activation, sigma_w, sigma_b)
+
+
+def test_a_negative_deviation_is_refused():
+    message = (
+        "`fixed_point` needs `sigma_b` to be a finite number of at least 0. Received: "
+        "sigma_b=-0.1. Pass a float, for example 0.0."
+    )
+    with refuses(message):
+        fixed_point("tanh", 1.0, -0.1)
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish"])
+def test_an_unstable_variance_is_refused(name):
+    """By references: the slope is E[f(z)^2 (z^2 - 1)] / E[f(z)^2] / 2."""
+    function, _ = references.FORMULAS[name]
+    moment = references.second_moment(function)
+    weighted = references.normal_mean(lambda z: (z * function(z)) ** 2) - moment
+    sigma_w = gain(name)
+    message = (
+        f"`fixed_point` needs a stable fixed point. Received: activation={name!r}, "
+        f"sigma_w={sigma_w}, sigma_b=0.0, where the variance 1 is a fixed point, but a "
+        f"difference from it grows by a factor of {weighted / moment / 2:.4g} a layer. "
+        "Follow the variance from layer to layer with `variance_map`."
+    )
+    with refuses(message):
+        fixed_point(name, sigma_w)
+
+
+# Networks
+
+
+def moments_by_depth(activation, initializer, depth, width, samples):
+    """Mean and mean square of the activations of each layer, on normal inputs."""
+    signal = keras.random.normal((samples, width), seed=0)
+    moments = []
+    for layer in range(depth):
+        kernel = initializer(seed=layer + 1)((width, width))
+        signal = activation(ops.matmul(signal, kernel))
+        moments.append((ops.mean(signal), ops.mean(ops.square(signal))))
+    return np.array([[float(one), float(other)] for one, other in moments])
+
+
+def selu_limits(depth, width):
+    """Standard errors of mean and mean square in a layer, and over all layers.
+
+    Given the mean square q of a layer, the next pre-activations are independent normal
+    numbers of variance q. So the deviation of q is multiplied by the slope s of the
+    variance map, plus noise of variance t^2 / width: it becomes that of an
+    autoregressive process, t^2 / width / (1 - s^2), and its mean over the layers has
+    that times (1 + s) / (1 - s) / depth. More samples only make the errors smaller.
+    """
+    selu, places = references.FORMULAS["selu"]
+    step = 1e-3
+
+    def moment(power, q=1.0):
+        scale = math.sqrt(q)
+        scaled = [place / scale for place in places]
+        return references.normal_mean(lambda z: selu(scale * z) ** power, scaled)
+
+    def slope(power):
+        return (moment(power, 1 + step) - moment(power, 1 - step)) / (2 * step)
+
+    noise, s = moment(4) - 1, slope(2)
+    variance_of_q = noise / width / (1 - s**2)
+    variance_of_mean = 1 / width + slope(1) ** 2 * variance_of_q
+    over_all = math.sqrt(variance_of_q * (1 + s) / (1 - s) / depth)
+    return math.sqrt(variance_of_mean), math.sqrt(variance_of_q), over_all
+
+
+def test_selu_with_lecun_normal_holds_mean_0_and_variance_1():
+    depth, width = 100, 128
+    moments = moments_by_depth(
+        keras.activations.selu, keras.initializers.LecunNormal, depth, width, 8
+    )
+    means, squares = moments.T
+    of_mean, of_square, over_all = selu_limits(depth, width)
+    assert np.abs(means).max() < SIGMAS * of_mean
+    assert np.abs(squares - 1).max() < SIGMAS * of_square
+    assert abs(squares.mean() - 1) < SIGMAS * over_all
+    # The limits tell 5 % more or less weight from the right one.
+    q, _, _ = fixed_point("selu", 1.05)
+    assert abs(q - 1) > 2 * SIGMAS * over_all
+
+
+@pytest.mark.parametrize(
+    ("activation", "initializer"),
+    [
+        ("selu", keras.initializers.HeNormal),
+        ("relu", keras.initializers.LecunNormal),
+        ("tanh", keras.initializers.LecunNormal),
+    ],
+)
+def test_other_networks_do_not_hold_variance_1(activation, initializer):
+    depth, width = 20, 128
+    activation = keras.activations.get(activation)
+    moments = moments_by_depth(activation, initializer, depth, width, 8)
+    _, of_square, _ = selu_limits(depth, width)
+    assert abs(moments[-1, 1] - 1) > SIGMAS * of_square
