@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+import keras_initx._kernel.generators  # noqa: F401  (teaches `copy` and `pickle`)
 from keras_initx import _validate
 from keras_initx._backend import to_tensor
 from keras_initx._kernel.axes import KernelAxes
