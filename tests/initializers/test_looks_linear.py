@@ -188,7 +188,7 @@ def test_an_odd_mirrored_axis(mirror, shape, axis):
     message = (
         "`LooksLinear` needs an even size of each mirrored axis "
         f"(mirror={mirror!r}). Received: shape={shape}, where axis {axis} has size "
-        f"{shape[axis]}. Use an even number of channels, or `base` itself where the "
+        f"{shape[axis]}. Use an even number of channels. Use `base` itself if the "
         "layer's inputs and outputs are not doubled."
     )
     with refuses(message):

@@ -182,13 +182,3 @@ def test_too_many_spatial_axes():
     )
     with refuses(message):
         OrthogonalDelta()((2, 2, 2, 2, 3, 3))
-
-
-def test_too_few_axes():
-    message = (
-        "`OrthogonalDelta` needs a kernel that has the axes `input_axes`=[-2]. "
-        "Received: shape=(5,) of rank 1. Give a kernel of rank 2 or more, or say by "
-        "`input_axes` and `output_axes` what its axes mean."
-    )
-    with refuses(message):
-        OrthogonalDelta()((5,))

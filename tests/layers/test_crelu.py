@@ -91,7 +91,7 @@ def test_an_axis_that_the_input_has_not(axis):
     with pytest.raises(ValueError, match="needs an input that has the axis") as caught:
         CReLU(axis=axis)(np.ones((2, 3, 4), "float32"))
     assert (
-        f"`CReLU` needs an input that has the axis {axis} behind its batch axis. "
+        f"`CReLU` needs an input that has the axis {axis} after its batch axis. "
         "Received: an input of rank 3. Pass another `axis`."
     ) in str(caught.value)
 
