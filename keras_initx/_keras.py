@@ -1,6 +1,146 @@
-"""The private names of Keras that the package uses, each behind one function."""
+"""Every name of Keras that is not public and that we cannot do without.
+
+Each stands in one function, which says what it gives and what still works if a release
+of Keras drops the name. The package imports without any of them. `tests/test_keras.py`
+calls each function with its names and without them: a new release of Keras breaks one
+test, and not the programs of users.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
+
+# What a train function of JAX's trainer gets and returns.
+_JAX_STATE = (
+    "trainable_variables",
+    "non_trainable_variables",
+    "optimizer_variables",
+    "metrics_variables",
+)
+
+
+# Names
+
+
+def add_activation_id(short_id: str, function: Callable[..., Any]) -> None:
+    """Lets `keras.activations.get` find a function by a string.
+
+    It looks strings up in a dict of its own module, and nowhere else. Without that dict
+    the string is not known, and a warning says to pass the function.
+    """
+    names = getattr(keras.activations.get, "__globals__", {}).get("ALL_OBJECTS_DICT")
+    if isinstance(names, dict):
+        names[short_id] = function
+        return
+    warnings.warn(
+        f"This release of Keras has no place for the activation {short_id!r}. Pass the "
+        f"function `keras_initx.{function.__name__}` instead of the string.",
+        stacklevel=2,
+    )
+
+
+def is_of_keras(layer: keras.layers.Layer) -> bool:
+    """Whether the class of a layer is Keras's own, so that its code is known.
+
+    Keras's classes live in modules below `keras`. Elsewhere no layer would be known,
+    and LSUV would try each one instead of computing its factor.
+    """
+    return type(layer).__module__.startswith("keras.")
+
+
+# Layers
+
+
+def direct_sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers that a layer holds itself, in the order in which it got them.
+
+    Without Keras's own list: those among its attributes, lists and dicts.
+    """
+    flatten = getattr(layer, "_flatten_layers", None)
+    if flatten is not None:
+        return list(flatten(include_self=False, recursive=False))
+    found = {id(each): each for each in _layers_in(vars(layer)) if each is not layer}
+    return list(found.values())
+
+
+def _layers_in(values: Any) -> Iterator[keras.layers.Layer]:
+    if isinstance(values, keras.layers.Layer):
+        yield values
+    elif isinstance(values, dict | list | tuple):
+        for each in values.values() if isinstance(values, dict) else values:
+            yield from _layers_in(each)
+
+
+def own_losses(layer: keras.layers.Layer) -> tuple[list[Any], set[int]]:
+    """The losses that `add_loss` gave a layer, and their identities, to be changed.
+
+    Without them: empty ones. A watched pass then leaves its losses on the model until
+    the next call, which clears them.
+    """
+    return getattr(layer, "_losses", []), getattr(layer, "_loss_ids", set())
+
+
+def own_trainable_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """The variables of a layer that are not those of its sublayers.
+
+    Without Keras's own list: those that are left without the sublayers' ones.
+    """
+    found = getattr(layer, "_trainable_variables", None)
+    if found is None:
+        below = direct_sublayers(layer)
+        others = {id(v) for each in below for v in each.trainable_variables}
+        found = [v for v in layer.trainable_variables if id(v) not in others]
+    return list(found)
+
+
+def kernel_variable(layer: keras.layers.Layer) -> keras.Variable | None:
+    """The variable by which a layer multiplies its inputs; None if there is none.
+
+    With LoRA `kernel` is a sum, and `_kernel` the variable. Without that name only
+    layers without LoRA have a kernel.
+    """
+    names = ("pointwise_kernel", "_kernel", "kernel")
+    found = (getattr(layer, name, None) for name in names)
+    return next((v for v in found if isinstance(v, keras.Variable)), None)
+
+
+def embeddings_variable(layer: keras.layers.Embedding) -> keras.Variable:
+    """The table of an embedding; with LoRA `embeddings` is a sum.
+
+    Without that name: the first weight of the layer.
+    """
+    found = getattr(layer, "_embeddings", None)
+    return layer.weights[0] if found is None else found
+
+
+# Tensors and variables
+
+
+def mask_of(tensor: Any) -> Any:
+    """The Keras mask that a tensor carries, or None.
+
+    Without that name there are no masks, and hidden positions count too.
+    """
+    return getattr(tensor, "_keras_mask", None)
+
+
+def set_mask(tensor: Any, mask: Any) -> None:
+    """Lets a tensor carry a mask; Keras hands it to the next layer."""
+    tensor._keras_mask = mask
+
+
+def stored_value(variable: keras.Variable) -> Any:
+    """The tensor that a variable holds, also in a scope that casts or replaces values.
+
+    Without that name: `variable.value`, which is the same outside of such scopes.
+    """
+    found = getattr(variable, "_value", None)
+    return variable.value if found is None else found
+
+
+# Seeds
 
 
 def set_initial_seed(
@@ -8,9 +148,79 @@ def set_initial_seed(
 ) -> keras.random.SeedGenerator:
     """Makes `seed` what the generator's config names, and returns the generator.
 
-    Without the private name the config of a copied generator names a number where the
-    original says None.
+    Without that name the config of a copied generator has the number 0, and not the
+    seed of the original. What the copy draws is right all the same.
     """
     if hasattr(generator, "_initial_seed"):
         generator._initial_seed = seed
     return generator
+
+
+# Models and their training
+
+
+def compiled_loss(model: keras.Model) -> Any:
+    """The loss that `compile` made: an object, which builds itself for the first batch.
+
+    None if there is none. Without that name: None. A report then leaves a loss built
+    that was not.
+    """
+    return getattr(model, "_compile_loss", None)
+
+
+def metrics_of_loss(loss: Any) -> list[Any]:
+    """The metrics of a compiled loss, as a list to change. Without the name: empty."""
+    found: list[Any] = getattr(loss, "_metrics", [])
+    return found
+
+
+def trained_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The variables that an optimizer was built for.
+
+    Without that name: none. Copies of weights, which `ScheduleFreeAdamW` keeps, then do
+    not follow the weights.
+    """
+    return list(getattr(optimizer, "_trainable_variables", ()))
+
+
+def attach_jax_state(model: keras.Model, state: tuple[Any, ...]) -> None:
+    """Puts the state of a training in JAX on the variables, as `fit` does at times.
+
+    Raises:
+        NotImplementedError: If this release of Keras keeps that state elsewhere.
+    """
+    if not hasattr(model, "jax_state_sync"):
+        raise _no_jax_state()
+    model._jax_state = dict(zip(_JAX_STATE, state, strict=True))
+    model.jax_state_sync()
+    model._jax_state = None
+
+
+def detach_jax_state(model: keras.Model) -> tuple[Any, ...]:
+    """Takes the state off the variables again, as `fit` does before the first step.
+
+    Raises:
+        NotImplementedError: If this release of Keras keeps that state elsewhere.
+    """
+    if not hasattr(model, "_get_jax_state"):
+        raise _no_jax_state()
+    parts = dict.fromkeys(_JAX_STATE, True)
+    state: tuple[Any, ...] = model._get_jax_state(**parts, purge_model_variables=True)
+    model._jax_state_synced = False
+    return state
+
+
+def _no_jax_state() -> NotImplementedError:
+    return NotImplementedError(
+        "This release of Keras does not show the first batch of `fit` to callbacks on "
+        "JAX. Call `keras_initx.lsuv(model, x)` before `fit` instead."
+    )
+
+
+def spec_of_one_replica(spec: Any) -> Any:
+    """What one replica gets of a value that TensorFlow distributes.
+
+    Without that name: the same specification, which has one replica.
+    """
+    parts = getattr(spec, "_value_specs", None)
+    return parts[0] if parts else spec

@@ -5,9 +5,7 @@ from typing import Any
 
 import keras
 
-# `keras.activations.get` looks a string up in this dict of its own module, and nowhere
-# else; configs it reads as all of Keras does.
-_ACTIVATIONS = keras.activations.get.__globals__["ALL_OBJECTS_DICT"]
+from keras_initx._keras import add_activation_id
 
 
 def register(namespace: str, *ids: str) -> Callable[[Any], Any]:
@@ -29,7 +27,7 @@ def register(namespace: str, *ids: str) -> Callable[[Any], Any]:
         for short_id in ids:
             keras.saving.get_custom_objects()[short_id] = target
             if namespace == "activations":
-                _ACTIVATIONS[short_id] = target
+                add_activation_id(short_id, target)
         return target
 
     return decorate

@@ -27,7 +27,8 @@ SOURCES = {
 
 # The floors of the house. A room imports those of the floors below it, and itself.
 FLOORS = (
-    {"_validate", "_registry", "_keras"},
+    {"_validate", "_keras"},
+    {"_registry"},
     {"_backend"},
     {"_kernel"},
     {"_model", "_report"},

@@ -15,18 +15,11 @@ import numpy as np
 
 from keras_initx._backend.arithmetic import scaled_copy
 from keras_initx._backend.memory import aligned
+from keras_initx._keras import attach_jax_state, detach_jax_state, stored_value
 
 # Random numbers are drawn so many at a time: to compile a generator for each shape
 # would take longer than all the rest.
 _CHUNKS = (2**12, 2**14, 2**16, 2**18, 2**20)
-
-# What a train function gets and returns.
-_STATE = (
-    "trainable_variables",
-    "non_trainable_variables",
-    "optimizer_variables",
-    "metrics_variables",
-)
 
 
 def on_host(tensor: Any) -> Any:
@@ -98,12 +91,12 @@ def view(tensor: Any) -> Any:
 
 def stored(variable: keras.Variable) -> Any:
     """The tensor that a variable holds, in the variable's own dtype."""
-    return variable._value
+    return stored_value(variable)
 
 
 def saved(variable: keras.Variable) -> Any:
     """What the variable holds, for `variable.assign`; in the memory of the host."""
-    value = variable._value
+    value = stored_value(variable)
     return view(value) if value.is_fully_addressable else value
 
 
@@ -204,7 +197,7 @@ def before_training(
             source = iterator
         if looks:
             count = max(count for count, _ in looks)
-            _attach(model, state)
+            attach_jax_state(model, state)
             try:
                 missing = max(0, count - len(waiting))
                 waiting.extend(itertools.islice(iterator, missing))
@@ -214,7 +207,7 @@ def before_training(
                 _skip_averages(model.optimizer)
                 raise
             looks.clear()
-            state = _detach(model)
+            state = detach_jax_state(model)
         shown = (waiting.popleft() for _ in range(len(waiting)))
         results = train_function(state, itertools.chain(shown, iterator))
         if waiting:
@@ -222,21 +215,6 @@ def before_training(
         return results
 
     return function
-
-
-def _attach(model: keras.Model, state: tuple[Any, ...]) -> None:
-    """Puts the state of a training on the variables, as `fit` does after an epoch."""
-    model._jax_state = dict(zip(_STATE, state, strict=True))
-    model.jax_state_sync()
-    model._jax_state = None
-
-
-def _detach(model: keras.Model) -> tuple[Any, ...]:
-    """Takes the state off the variables, as `fit` does before the first step."""
-    parts = dict.fromkeys(_STATE, True)
-    state = model._get_jax_state(**parts, purge_model_variables=True)
-    model._jax_state_synced = False
-    return state
 
 
 def _skip_averages(optimizer: keras.optimizers.Optimizer) -> None:

@@ -16,6 +16,7 @@ from keras import ops
 from keras_initx._backend.arithmetic import norm, scaled_copy
 from keras_initx._backend.memory import ALIGNMENT, aligned
 from keras_initx._backend.seeds import split
+from keras_initx._keras import spec_of_one_replica, stored_value
 
 # A draw takes four times the memory of its result: a large one is made in parts.
 _CHUNK = 2**22
@@ -77,7 +78,7 @@ def view(tensor: Any) -> Any:
 
 def stored(variable: keras.Variable) -> Any:
     """The tensor that a variable holds, in the variable's own dtype."""
-    return tf.convert_to_tensor(variable._value)
+    return tf.convert_to_tensor(stored_value(variable))
 
 
 def saved(variable: keras.Variable) -> Any:
@@ -225,7 +226,7 @@ def _iterator(
     if strategy.num_replicas_in_sync == 1:
         return iter(_dataset(batches, element_spec))
     parts = [part for b in batches for part in strategy.experimental_local_results(b)]
-    part_spec = tf.nest.map_structure(lambda spec: spec._value_specs[0], element_spec)
+    part_spec = tf.nest.map_structure(spec_of_one_replica, element_spec)
     return iter(
         strategy.distribute_datasets_from_function(lambda _: _dataset(parts, part_spec))
     )

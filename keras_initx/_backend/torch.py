@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from keras_initx._backend.arithmetic import norm, scaled_copy
+from keras_initx._keras import stored_value
 
 
 def on_host(tensor: Any) -> Any:
@@ -51,7 +52,7 @@ def view(tensor: Any) -> Any:
 
 def stored(variable: keras.Variable) -> Any:
     """The tensor that a variable holds, in the variable's own dtype."""
-    return variable._value.detach()
+    return stored_value(variable).detach()
 
 
 def saved(variable: keras.Variable) -> Any:

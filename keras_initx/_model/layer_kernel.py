@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_initx._keras import is_of_keras, kernel_variable
 from keras_initx._kernel.axes import KernelAxes
 
 
@@ -72,17 +73,14 @@ class LayerKernel:
 
 def layer_kernel(layer: layers.Layer) -> LayerKernel | None:
     """How the pre-activation of a layer depends on its kernel; None without one."""
-    variables = (
-        getattr(layer, name, None) for name in ("pointwise_kernel", "_kernel", "kernel")
-    )
-    kernel = next((v for v in variables if isinstance(v, keras.Variable)), None)
+    kernel = kernel_variable(layer)
     if kernel is None:
         return None
     bias = getattr(layer, "bias", None)
     bias = bias if isinstance(bias, keras.Variable) else None
     for types, describe in _DESCRIPTIONS.items():
         if isinstance(layer, types):
-            is_known = type(layer).__module__.startswith("keras.")
+            is_known = is_of_keras(layer)
             described = describe(layer, kernel)
             return LayerKernel(kernel, bias=bias, is_known=is_known, **described)
     return LayerKernel(kernel, _axes(kernel), bias, is_known=False)

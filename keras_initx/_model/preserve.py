@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_initx._backend import saved, stored, view
+from keras_initx._keras import own_losses
 from keras_initx._model.sublayers import sublayers
 
 
@@ -23,7 +24,7 @@ def preserve_state(model: keras.layers.Layer) -> Iterator[None]:
         for name, value in vars(layer).items()
         if isinstance(value, bool)
     ]
-    losses = [(layer._losses, list(layer._losses)) for layer in layers]
+    losses = [(own, list(own)) for own, _ in map(own_losses, layers)]
     frozen = {id(v) for layer in layers if not layer.trainable for v in layer.weights}
     state = [
         (variable, saved(variable))

@@ -4,6 +4,8 @@ import collections
 
 import keras
 
+from keras_initx._keras import direct_sublayers
+
 # What runs within these is a part of their loop over time.
 OPAQUE = (keras.layers.RNN,)
 
@@ -16,7 +18,7 @@ def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
         parent = waiting.popleft()
         if isinstance(parent, OPAQUE):
             continue
-        for child in parent._flatten_layers(include_self=False, recursive=False):
+        for child in direct_sublayers(parent):
             if id(child) not in found:
                 found[id(child)] = child
                 waiting.append(child)

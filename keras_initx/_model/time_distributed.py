@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_initx._keras import set_mask
+
 
 def time_distributed(
     wrapper: keras.layers.TimeDistributed,
@@ -22,7 +24,7 @@ def time_distributed(
     arguments = {"training": training}
     if mask is not None:
         arguments["mask"] = ops.reshape(mask, (samples, *mask.shape[2:]))
-        folded._keras_mask = arguments["mask"]
+        set_mask(folded, arguments["mask"])
     known = inspect.signature(layer.call).parameters
     arguments = {name: arguments[name] for name in arguments if name in known}
     output = layer.call(folded, **arguments)

@@ -20,6 +20,7 @@ import keras
 from keras import ops
 
 from keras_initx._backend import has_values, preserve_modes
+from keras_initx._keras import mask_of
 from keras_initx._model.preserve import preserve_state
 from keras_initx._model.sublayers import OPAQUE, sublayers
 from keras_initx._model.time_distributed import time_distributed
@@ -168,7 +169,7 @@ class _Watch:
         masks = {
             id(tensor): mask
             for tensor in tensors
-            if (mask := getattr(tensor, "_keras_mask", None)) is not None
+            if (mask := mask_of(tensor)) is not None
         }
         self._masks = self._masks.new_child(masks)
         if not self._is_repetition:

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initx._keras import trained_variables
+
 
 def steps(model: keras.Model) -> int:
     """How many batches the model has been trained with.
@@ -33,7 +35,7 @@ def copies_follow(model: keras.Model) -> Iterator[None]:
         pair
         for optimizer in _optimizers(model)
         for kept in vars(optimizer).values()
-        for pair in _copies(kept, optimizer._trainable_variables)
+        for pair in _copies(kept, trained_variables(optimizer))
     ]
     yield
     for copy, weight in copies:

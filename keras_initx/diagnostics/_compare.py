@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
+from keras_initx._keras import trained_variables
 from keras_initx._model.batches import one_labelled_batch
 from keras_initx._model.changes import Changes
 from keras_initx._model.layer_kernel import layer_kernel
@@ -164,7 +165,7 @@ def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
 def _begin_again(optimizer: keras.optimizers.Optimizer) -> None:
     """Sets an optimizer that a scheme has built to what it was then."""
     twin = type(optimizer).from_config(optimizer.get_config())
-    twin.build(optimizer._trainable_variables)
+    twin.build(trained_variables(optimizer))
     for variable, other in zip(optimizer.variables, twin.variables, strict=True):
         variable.assign(other)
 

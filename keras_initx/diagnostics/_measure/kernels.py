@@ -8,6 +8,11 @@ import numpy as np
 
 from keras_initx._backend import stored
 from keras_initx._backend.arithmetic import norm
+from keras_initx._keras import (
+    embeddings_variable,
+    is_of_keras,
+    own_trainable_variables,
+)
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.tensors import as_array
@@ -45,11 +50,11 @@ def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
         kernels = [weight for weight in layer.weights if weight.name != "bias"]
         found = [_recurrent_kernel(layer, kernel) for kernel in kernels]
     elif isinstance(layer, keras.layers.Embedding):
-        found = [_kernel(layer._embeddings)]
-    elif type(layer).__module__.startswith("keras."):
+        found = [_kernel(embeddings_variable(layer))]
+    elif is_of_keras(layer):
         found = []
     else:
-        found = [_kernel(variable) for variable in layer._trainable_variables]
+        found = [_kernel(variable) for variable in own_trainable_variables(layer)]
     return [kernel for kernel in found if kernel is not None]
 
 

@@ -9,6 +9,8 @@ import keras
 from keras import ops
 
 from keras_initx import _validate
+from keras_initx._keras import compiled_loss, metrics_of_loss, own_losses
+from keras_initx._model.sublayers import sublayers
 
 _SEVERAL = dict | list | tuple
 
@@ -62,7 +64,7 @@ def has_loss(model: keras.layers.Layer, is_likely: bool) -> bool:
     if not getattr(model, "compiled", False):
         return False
     is_own = type(model).compute_loss is not keras.Model.compute_loss
-    return is_likely or is_own or getattr(model, "_compile_loss", None) is not None
+    return is_likely or is_own or compiled_loss(model) is not None
 
 
 @contextlib.contextmanager
@@ -72,19 +74,17 @@ def preserve_loss(model: keras.layers.Layer) -> Iterator[None]:
     A compiled loss builds itself for the first targets, and makes metrics. The layers
     keep the identities of their losses.
     """
-    compiled = getattr(model, "_compile_loss", None)
+    compiled = compiled_loss(model)
     before = {} if compiled is None else dict(vars(compiled))
-    metrics = list(before.get("_metrics", ()))
-    identities = [
-        (layer._loss_ids, set(layer._loss_ids)) for layer in model._flatten_layers()
-    ]
+    metrics = list(metrics_of_loss(compiled))
+    identities = [(own, set(own)) for _, own in map(own_losses, sublayers(model))]
     try:
         yield
     finally:
         if compiled is not None:
             vars(compiled).clear()
             vars(compiled).update(before)
-            compiled._metrics[:] = metrics
+            metrics_of_loss(compiled)[:] = metrics
         for own, earlier in identities:
             own.clear()
             own.update(earlier)
