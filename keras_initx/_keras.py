@@ -140,6 +140,22 @@ def stored_value(variable: keras.Variable) -> Any:
     return variable.value if found is None else found
 
 
+# Seeds
+
+
+def set_initial_seed(
+    generator: keras.random.SeedGenerator, seed: int | None
+) -> keras.random.SeedGenerator:
+    """Makes `seed` what the generator's config names, and returns the generator.
+
+    Without that name the config of a copied generator has the number 0, and not the
+    seed of the original. What the copy draws is right all the same.
+    """
+    if hasattr(generator, "_initial_seed"):
+        generator._initial_seed = seed
+    return generator
+
+
 # Models and their training
 
 

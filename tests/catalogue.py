@@ -1,6 +1,8 @@
 """One table of classes: each contract test runs for each row.
 
-A new initializer is one file in `keras_initx/initializers/` and one `Row` here.
+A new initializer is one file in `keras_initx/initializers/` and one `Row` here. What a
+test does with a row follows from the row: whether it is random, whether it reads axes,
+and which ranks it fills.
 """
 
 import dataclasses
@@ -16,14 +18,21 @@ import numpy as np
 import pytest
 
 from keras_initx import initializers
+from keras_initx._kernel.random import normal
+from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._base.plain_initializer import (
+    PlainInitializer,
+    SeededInitializer,
+)
 
 BACKEND = keras.backend.backend()
 
 # The float dtypes besides float32. JAX has no float64 unless it is told so.
 OTHER_DTYPES = ("float16", "bfloat16", *(() if BACKEND == "jax" else ("float64",)))
 
-# (*kernel_size, in_channels, out_channels): wide, tall, and with a receptive field.
-SHAPES = ((4, 6), (6, 4), (3, 4, 6), (2, 3, 4, 6), (1, 2, 3, 4, 6))
+# Vectors; and (*kernel_size, in_channels, out_channels): wide, tall, and with a
+# receptive field.
+SHAPES = ((6,), (4, 6), (6, 4), (3, 4, 6), (2, 3, 4, 6), (1, 2, 3, 4, 6))
 SHORT_SHAPE = (4, 6)
 # Every argument of a row fills this one.
 LONG_SHAPE = (3, 4, 6)
@@ -31,7 +40,7 @@ LONG_SHAPE = (3, 4, 6)
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A kernel that a class cannot fill, and the whole text of its error."""
+    """A tensor that a class cannot fill, and the whole text of its error."""
 
     arguments: dict[str, Any]
     shape: tuple[int, ...]
@@ -48,7 +57,10 @@ class Row:
     # the first one the class does all that it can on four inputs and six outputs.
     arguments: tuple[dict[str, Any], ...]
     refusals: tuple[Refusal, ...] = ()
-    shapes: tuple[tuple[int, ...], ...] = SHAPES
+    # The ranks of what it fills: 1 is a bias.
+    ranks: tuple[int, ...] = (2, 3, 4, 5)
+    # Whether it draws random numbers, and so has a seed.
+    is_random: bool = True
     # Whether a kernel whose axes stand in another order is the same one, transposed.
     follows_its_axes: bool = True
     # Arguments that are initializers themselves, and stand as dicts in the config.
@@ -59,12 +71,69 @@ class Row:
         """The name that Keras writes into files, without the package."""
         return self.cls.__name__
 
+    @property
+    def has_axes(self) -> bool:
+        """Whether it reads a kernel by its axes."""
+        return issubclass(self.cls, AxesInitializer)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes that it fills, those of the lowest rank first."""
+        return tuple(shape for shape in SHAPES if len(shape) in self.ranks)
+
+    @property
+    def short_shape(self) -> tuple[int, ...]:
+        """The shape for tests that need any."""
+        return SHORT_SHAPE if SHORT_SHAPE in self.shapes else self.shapes[0]
+
+    @property
+    def long_shape(self) -> tuple[int, ...]:
+        """A shape that every argument of the row fills."""
+        return LONG_SHAPE if LONG_SHAPE in self.shapes else self.shapes[0]
+
+    @property
+    def all_refusals(self) -> tuple[Refusal, ...]:
+        """The refusals of the class and of its family."""
+        return (*self.refusals, *(refusals_of_axes(self.name) if self.has_axes else ()))
+
     def typical(self, **arguments: Any) -> Any:
         """An initializer with the first set of arguments."""
         return self.cls(**{**self.arguments[0], **arguments})
 
+    def fixed(self) -> Any:
+        """The same, which has the same values each time."""
+        return self.typical(seed=1) if self.is_random else self.typical()
+
 
 AXES = {"input_axes": [-1], "output_axes": [-2], "batch_axes": [0]}
+
+
+def refusals_of_axes(name: str) -> tuple[Refusal, ...]:
+    """What every class that reads axes refuses."""
+    no_kernel = (
+        f"`{name}` needs a kernel, with an axis of inputs and an axis of outputs. "
+        "Received: shape={shape} of rank {rank}. It is not for biases: give them "
+        "another initializer, for example `bias_initializer='zeros'`."
+    )
+    return (
+        Refusal({}, (), no_kernel.format(shape=(), rank=0)),
+        Refusal({}, (5,), no_kernel.format(shape=(5,), rank=1)),
+        Refusal(
+            {"input_axes": [-1]},
+            (4, 6),
+            f"`{name}` needs different `input_axes` and `output_axes`. Received: "
+            "input_axes=[-1], output_axes=None, shape=(4, 6), where axis 1 is both. "
+            "The defaults are [-2] and [-1]: give both lists if one changes.",
+        ),
+        Refusal(
+            {"output_axes": [1, -1]},
+            (4, 6),
+            f"`{name}` needs each axis once in `output_axes`. Received: "
+            "output_axes=[1, -1], shape=(4, 6). Remove the repeated axis; -1 is the "
+            "last one.",
+        ),
+    )
+
 
 CATALOGUE = (
     Row(
@@ -150,6 +219,7 @@ CATALOGUE = (
                 "base": {"class_name": "sparse", "config": {"connections": 1}},
             },
             {"mirror": "output", "base": "random_walk"},
+            {"groups": 3},
             {"base": keras.initializers.GlorotUniform(seed=5), "mirror": "output"},
             {"seed": 3, **AXES},
         ),
@@ -159,7 +229,7 @@ CATALOGUE = (
                 (3, 6),
                 "`LooksLinear` needs an even size of each mirrored axis "
                 "(mirror='input'). Received: shape=(3, 6), where axis 0 has size 3. "
-                "Use an even number of channels, or `base` itself where the layer's "
+                "Use an even number of channels. Use `base` itself if the layer's "
                 "inputs and outputs are not doubled.",
             ),
             Refusal(
@@ -167,8 +237,24 @@ CATALOGUE = (
                 (2, 4, 5),
                 "`LooksLinear` needs an even size of each mirrored axis "
                 "(mirror='both'). Received: shape=(2, 4, 5), where axis 2 has size 5. "
-                "Use an even number of channels, or `base` itself where the layer's "
+                "Use an even number of channels. Use `base` itself if the layer's "
                 "inputs and outputs are not doubled.",
+            ),
+            Refusal(
+                {"mirror": "output", "groups": 2},
+                (4, 6),
+                "`LooksLinear` needs an even size of each mirrored axis in each of 2 "
+                "groups (mirror='output'). Received: shape=(4, 6), where axis 1 has "
+                "size 6. Use an even number of channels. Use `base` itself if the "
+                "layer's inputs and outputs are not doubled.",
+            ),
+            Refusal(
+                {"batch_axes": [-2]},
+                (3, 3, 4, 2),
+                "`LooksLinear` needs a kernel with axes to mirror. Received: shape="
+                "(3, 3, 4, 2), which has the input axes (), the output axes (3,) and "
+                "the batch axes (2,). A depthwise convolution cannot be mirrored: use "
+                "`base` itself there.",
             ),
         ),
     ),
@@ -182,6 +268,56 @@ CATALOGUE = (
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,
+    ),
+)
+
+
+class ExampleRamp(PlainInitializer):
+    """Fixed values for a bias: from 0 to `top`."""
+
+    def __init__(self, top: float = 1.0) -> None:
+        self.top = float(top)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 1:
+            raise ValueError(f"a ramp is a vector, not {shape}")
+
+    def draw(self, shape: tuple[int, ...], dtype: str) -> Any:
+        return np.linspace(0, self.top, shape[0], dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"top": self.top}
+
+
+class ExampleNoise(SeededInitializer):
+    """Random values for a tensor of any rank."""
+
+    def __init__(self, stddev: float = 1.0, seed: Any = None) -> None:
+        super().__init__(seed)
+        self.stddev = float(stddev)
+
+    def draw(self, shape: tuple[int, ...], dtype: str) -> Any:
+        return self.stddev * normal(shape, dtype, self.seed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"stddev": self.stddev, **super().get_config()}
+
+
+# What stands on the plain base, without axes. These are not in the package.
+EXAMPLES = (
+    Row(
+        ExampleRamp,
+        ids=(),
+        arguments=({"top": 0.75},),
+        refusals=(Refusal({}, (4, 6), "a ramp is a vector, not (4, 6)"),),
+        ranks=(1,),
+        is_random=False,
+    ),
+    Row(
+        ExampleNoise,
+        ids=(),
+        arguments=({"stddev": 0.5}, {"seed": 3}),
+        ranks=(1, 2, 3, 4, 5),
     ),
 )
 

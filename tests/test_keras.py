@@ -200,6 +200,15 @@ def test_stored_value(monkeypatch):
     assert _keras.stored_value(Bare()) == "the value"
 
 
+def test_set_initial_seed(monkeypatch):
+    generator = keras.random.SeedGenerator(3)
+    assert _keras.set_initial_seed(generator, None) is generator
+    assert generator.get_config()["seed"] is None
+    monkeypatch.delattr(generator, "_initial_seed")
+    _keras.set_initial_seed(generator, 5)
+    assert not hasattr(generator, "_initial_seed")
+
+
 def compiled():
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     model.compile("sgd", "mse")

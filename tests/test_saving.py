@@ -1,22 +1,32 @@
 """What is written into a config or a file comes back."""
 
+import copy
 import inspect
 import itertools
 import json
+import pickle
 
 import keras
 import numpy as np
 import pytest
-from catalogue import CATALOGUE, LONG_SHAPE, SHORT_SHAPE, Row, run_python, to_numpy
+from catalogue import CATALOGUE, EXAMPLES, LONG_SHAPE, Row, run_python, to_numpy
 from make_saved_models import SAVED, make_model
 
 from keras_initx import initializers, lecun_tanh
 from keras_initx.layers import CReLU
 
-every_class = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+ROWS = CATALOGUE + EXAMPLES
+
+
+def each(rows):
+    return pytest.mark.parametrize("row", rows, ids=lambda row: row.name)
+
+
+every_class = each(CATALOGUE)
+every_random_class = each([row for row in ROWS if row.is_random])
 every_argument = pytest.mark.parametrize(
     ("row", "arguments"),
-    [(row, each) for row in CATALOGUE for each in ({}, *row.arguments)],
+    [(row, each) for row in ROWS for each in ({}, *row.arguments)],
     ids=lambda value: value.name if isinstance(value, Row) else "-".join(value) or "-",
 )
 
@@ -58,20 +68,23 @@ def test_the_config_is_the_arguments_of_the_constructor(row, arguments):
 
 @every_argument
 def test_a_config_gives_an_equal_initializer(row, arguments):
-    original = row.cls(**{"seed": 7, **arguments})
+    seed = {"seed": 7} if row.is_random else {}
+    original = row.cls(**{**seed, **arguments})
     config = original.get_config()
     written = json.loads(json.dumps(keras.initializers.serialize(original)))
-    for copy in (
+    for again in (
         row.cls.from_config(config),
         row.cls.from_config(json.loads(json.dumps(config))),
         original.clone(),
-        keras.initializers.deserialize(written),
-        keras.initializers.get(written),
+        copy.deepcopy(original),
+        pickle.loads(pickle.dumps(original)),
+        keras.initializers.deserialize(written, {row.name: row.cls}),
     ):
-        assert type(copy) is row.cls
-        assert copy is not original
-        assert copy.get_config() == config
-        assert_equal_kernels(copy, original)
+        assert type(again) is row.cls
+        assert again is not original
+        assert again.get_config() == config
+        assert_equal_kernels(again, original, row.long_shape)
+    assert row in EXAMPLES or type(keras.initializers.get(written)) is row.cls
 
 
 @every_class
@@ -82,14 +95,32 @@ def test_the_config_is_written_under_our_name(row):
     assert written["registered_name"] == f"keras_initx>{row.name}"
 
 
-@every_class
-def test_a_copy_without_a_seed_is_another_draw(row):
-    original = row.typical()
+@every_random_class
+def test_a_clone_without_a_seed_is_another_draw(row):
+    original, shape = row.typical(), row.short_shape
     assert original.get_config()["seed"] is None
-    copy = original.clone()
-    assert not np.array_equal(
-        to_numpy(copy(SHORT_SHAPE)), to_numpy(original(SHORT_SHAPE))
-    )
+    clone, same = original.clone(), copy.deepcopy(original)
+    assert not np.array_equal(to_numpy(clone(shape)), to_numpy(original(shape)))
+    assert_equal_kernels(same, original, shape)
+
+
+@every_random_class
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))]
+)
+def test_a_copy_goes_on_with_its_seed_generator(row, copied):
+    original, shape = row.typical(seed=keras.random.SeedGenerator(7)), row.short_shape
+    original(shape)
+    other = copied(original)
+    assert other.get_config() == original.get_config()
+    for _ in range(2):
+        assert_equal_kernels(other, original, shape)
+
+
+def test_a_copy_of_looks_linear_copies_a_base_of_keras():
+    base = keras.initializers.HeNormal(seed=keras.random.SeedGenerator(7))
+    original = initializers.LooksLinear(base)
+    assert_equal_kernels(copy.deepcopy(original), original)
 
 
 @every_argument
@@ -112,22 +143,22 @@ def test_axes_may_be_a_tuple(row):
     }
 
 
-@every_class
+@every_random_class
 def test_a_seed_generator_is_saved_at_its_start(row):
-    original = row.typical(seed=keras.random.SeedGenerator(7))
-    first, second = original(SHORT_SHAPE), original(SHORT_SHAPE)
+    original, shape = row.typical(seed=keras.random.SeedGenerator(7)), row.short_shape
+    first, second = original(shape), original(shape)
     config = json.loads(json.dumps(original.get_config()))
-    copy = row.cls.from_config(config)
-    np.testing.assert_array_equal(to_numpy(copy(SHORT_SHAPE)), to_numpy(first))
-    np.testing.assert_array_equal(to_numpy(copy(SHORT_SHAPE)), to_numpy(second))
+    again = row.cls.from_config(config)
+    np.testing.assert_array_equal(to_numpy(again(shape)), to_numpy(first))
+    np.testing.assert_array_equal(to_numpy(again(shape)), to_numpy(second))
 
 
-@every_class
+@every_random_class
 def test_from_config_takes_a_live_seed_generator(row):
     """That is how EinsumDense hands over the seed."""
     generator = keras.random.SeedGenerator(7)
-    copy = row.cls.from_config({**row.cls().get_config(), "seed": generator})
-    assert copy.seed is generator
+    again = row.cls.from_config({**row.cls().get_config(), "seed": generator})
+    assert again.seed is generator
 
 
 @pytest.mark.parametrize(
@@ -142,10 +173,10 @@ def test_from_config_takes_a_live_seed_generator(row):
 )
 def test_the_base_of_looks_linear_comes_back(base):
     original = initializers.LooksLinear(base)
-    copy = original.clone()
-    assert type(copy.base) is type(base)
-    assert copy.base.get_config() == base.get_config()
-    assert_equal_kernels(copy, original, (2, 8, 6))
+    clone = original.clone()
+    assert type(clone.base) is type(base)
+    assert clone.base.get_config() == base.get_config()
+    assert_equal_kernels(clone, original, (2, 8, 6))
 
 
 # Models
@@ -214,9 +245,9 @@ def through_json(model):
 @pytest.mark.parametrize("copy_of", [through_json, keras.models.clone_model])
 def test_a_copied_model_has_equal_initializers(copy_of):
     model = model_of_every_class()
-    copy = copy_of(model)
-    assert configs_of(copy) == configs_of(model)
-    for layer, other in zip(model.layers, copy.layers, strict=True):
+    again = copy_of(model)
+    assert configs_of(again) == configs_of(model)
+    for layer, other in zip(model.layers, again.layers, strict=True):
         initializer = getattr(layer, "kernel_initializer", None)
         if initializer is not None:
             has_seed = initializer.get_config()["seed"] is not None

@@ -16,13 +16,18 @@ from keras_initx._kernel.arrays import namespace
 
 @dataclasses.dataclass(frozen=True)
 class KernelAxes:
-    """The axes of one kernel, by role: counted from 0, in the order as given."""
+    """The axes of one kernel, by role: counted from 0, in the order as given.
+
+    `groups` is that of a grouped convolution: the output channels are split into so
+    many runs, and each run has inputs of its own.
+    """
 
     shape: tuple[int, ...]
     batch: tuple[int, ...]
     spatial: tuple[int, ...]
     input: tuple[int, ...]
     output: tuple[int, ...]
+    groups: int = 1
 
     @classmethod
     def resolve(
@@ -32,6 +37,7 @@ class KernelAxes:
         input_axes: list[int] | None = None,
         output_axes: list[int] | None = None,
         batch_axes: list[int] | None = None,
+        groups: int = 1,
     ) -> "KernelAxes":
         """Gives each axis of `shape` its role.
 
@@ -41,7 +47,8 @@ class KernelAxes:
         that.
 
         Raises:
-            ValueError: If an axis is out of range, or has two roles.
+            ValueError: If an axis is out of range or has two roles, or if `groups` does
+                not divide the number of output channels.
         """
         shape = _validate.shape(owner, shape)
         batch = _positions(owner, shape, "batch_axes", batch_axes or [])
@@ -65,7 +72,16 @@ class KernelAxes:
         spatial = tuple(
             axis for axis in range(len(shape)) if axis not in {*batch, *input, *output}
         )
-        return cls(shape, batch, spatial, input, output)
+        axes = cls(shape, batch, spatial, input, output, groups)
+        if axes.count(output) % groups:
+            raise _validate.error(
+                owner,
+                "`groups` to divide the number of output channels",
+                f"groups={groups}, shape={shape} with {axes.count(output)} output "
+                "channels",
+                "Pass the `groups` of the convolution.",
+            )
+        return axes
 
     def sizes(self, axes: Sequence[int]) -> tuple[int, ...]:
         """The sizes of these axes."""
@@ -83,7 +99,7 @@ class KernelAxes:
     @property
     def fan_out(self) -> int:
         """The number of weights that lead away from one input unit."""
-        return self.count(self.spatial + self.output)
+        return self.count(self.spatial + self.output) // self.groups
 
     def kernel(self, tensor: Any, order: Sequence[int]) -> Any:
         """Turns a tensor whose (flattened) axes stand in `order` into the kernel."""
@@ -99,13 +115,7 @@ def _positions(
     """Axes counted from 0, each within the shape and different from the others."""
     rank = len(shape)
     if any(not -rank <= axis < rank for axis in axes):
-        raise _validate.error(
-            owner,
-            f"a kernel that has the axes `{name}`={list(axes)}",
-            f"shape={shape} of rank {rank}",
-            "Give a kernel of rank 2 or more, or say by `input_axes` and `output_axes` "
-            "what its axes mean.",
-        )
+        raise _missing_axis(owner, shape, name, axes)
     positions = tuple(axis % rank for axis in axes)
     if len(set(positions)) < len(positions):
         raise _validate.error(
@@ -115,3 +125,24 @@ def _positions(
             "Remove the repeated axis; -1 is the last one.",
         )
     return positions
+
+
+def _missing_axis(
+    owner: str, shape: tuple[int, ...], name: str, axes: Sequence[int]
+) -> ValueError:
+    """The error for an axis that the shape does not have."""
+    rank = len(shape)
+    if rank < 2:
+        return _validate.error(
+            owner,
+            "a kernel, with an axis of inputs and an axis of outputs",
+            f"shape={shape} of rank {rank}",
+            "It is not for biases: give them another initializer, for example "
+            "`bias_initializer='zeros'`.",
+        )
+    return _validate.error(
+        owner,
+        f"a kernel that has the axes `{name}`={list(axes)}",
+        f"shape={shape} of rank {rank}",
+        f"The axes of this kernel are numbered from {-rank} to {rank - 1}.",
+    )

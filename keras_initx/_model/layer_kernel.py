@@ -1,4 +1,4 @@
-"""The layers whose pre-activation is linear in a kernel, and what their axes mean."""
+"""The layers that multiply inputs by a kernel, and what the axes of it mean."""
 
 import dataclasses
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from keras_initx._keras import is_of_keras, kernel_variable
+from keras_initx._kernel.axes import KernelAxes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,28 +18,31 @@ class LayerKernel:
     Attributes:
         kernel: keras.Variable. The kernel by which the pre-activation is scaled.
         bias: keras.Variable or None.
-        axes: dict. What the axes of the kernel mean, and its groups: arguments of this
-            package's initializers.
+        axes: KernelAxes. What the axes of the kernel mean, and its groups.
         channels: tuple of int. The axes of the pre-activation that number the units.
         kernel_channels: tuple of int. The axes of the kernel that do, in that order.
         after_bias: int. How many axes of the pre-activation follow those of the bias.
         others: tuple. The layer's other kernels, each with its axes.
-        is_known: bool. Whether all this is certain. Otherwise it has to be tried.
+        is_known: bool. Whether all this is certain. If not, a caller has to try it.
     """
 
     kernel: keras.Variable
+    axes: KernelAxes
     bias: keras.Variable | None = None
-    axes: dict[str, Any] = dataclasses.field(default_factory=dict)
     channels: tuple[int, ...] = (-1,)
     kernel_channels: tuple[int, ...] = (-1,)
     after_bias: int = 0
-    others: tuple[tuple[keras.Variable, dict[str, Any]], ...] = ()
+    others: tuple[tuple[keras.Variable, KernelAxes], ...] = ()
     is_known: bool = True
 
     @property
-    def kernels(self) -> tuple[tuple[keras.Variable, dict[str, Any]], ...]:
-        """All kernels, each with its axes."""
-        return (*self.others, (self.kernel, self.axes))
+    def kernels(self) -> tuple[tuple[keras.Variable, KernelAxes], ...]:
+        """All kernels of the layer that an initializer can draw, each with its axes.
+
+        The `kernel` of a layer of one's own may be a vector, which none can.
+        """
+        kernels = (*self.others, (self.kernel, self.axes))
+        return tuple(each for each in kernels if each[0].ndim > 1)
 
     def bias_on(self, bias: np.ndarray, rank: int) -> np.ndarray:
         """The bias, shaped to be added to a pre-activation of this rank."""
@@ -77,31 +81,42 @@ def layer_kernel(layer: layers.Layer) -> LayerKernel | None:
     for types, describe in _DESCRIPTIONS.items():
         if isinstance(layer, types):
             is_known = is_of_keras(layer)
-            return LayerKernel(kernel, bias, is_known=is_known, **describe(layer))
-    return LayerKernel(kernel, bias, is_known=False)
+            described = describe(layer, kernel)
+            return LayerKernel(kernel, bias=bias, is_known=is_known, **described)
+    return LayerKernel(kernel, _axes(kernel), bias, is_known=False)
 
 
-def _dense(layer: layers.Layer) -> dict[str, Any]:
-    return {}
+def _axes(kernel: keras.Variable, **arguments: Any) -> KernelAxes:
+    """The axes of a kernel, by the arguments of this package's initializers."""
+    try:
+        return KernelAxes.resolve("keras_initx", kernel.shape, **arguments)
+    except ValueError:
+        # A vector, or the packed kernel of a quantized layer: its axes mean nothing.
+        return KernelAxes.resolve("keras_initx", kernel.shape, [], [])
 
 
-def _einsum_dense(layer: layers.Layer) -> dict[str, Any]:
+def _dense(layer: layers.Layer, kernel: keras.Variable) -> dict[str, Any]:
+    return {"axes": _axes(kernel)}
+
+
+def _einsum_dense(layer: layers.Layer, kernel: keras.Variable) -> dict[str, Any]:
     operands, output = layer.equation.replace(" ", "").split("->")
-    inputs, kernel = operands.split(",")
+    inputs, labels = operands.split(",")
     # An ellipsis stands first or last: the axes are counted from the other end.
     start = 0 if output.endswith("...") else -len(output.replace("...", ""))
     output = output.replace("...", "")
-    shared = [label for label in output if label in kernel]
+    shared = [label for label in output if label in labels]
 
-    def places(labels: list[str]) -> list[int]:
-        return [kernel.index(label) for label in labels]
+    def places(chosen: list[str]) -> list[int]:
+        return [labels.index(label) for label in chosen]
 
     return {
-        "axes": {
-            "input_axes": places([label for label in kernel if label not in output]),
-            "output_axes": places([label for label in shared if label not in inputs]),
-            "batch_axes": places([label for label in shared if label in inputs]),
-        },
+        "axes": _axes(
+            kernel,
+            input_axes=places([label for label in labels if label not in output]),
+            output_axes=places([label for label in shared if label not in inputs]),
+            batch_axes=places([label for label in shared if label in inputs]),
+        ),
         "channels": tuple(start + output.index(label) for label in shared),
         "kernel_channels": tuple(places(shared)),
     }
@@ -113,29 +128,36 @@ def _channels(layer: layers.Layer) -> dict[str, Any]:
     return {"channels": (-1 - after,), "after_bias": after}
 
 
-def _convolution(layer: layers.Layer) -> dict[str, Any]:
-    return {"axes": {"groups": layer.groups}, **_channels(layer)}
+def _convolution(layer: layers.Layer, kernel: keras.Variable) -> dict[str, Any]:
+    return {"axes": _axes(kernel, groups=layer.groups), **_channels(layer)}
 
 
-def _transposed_convolution(layer: layers.Layer) -> dict[str, Any]:
+def _transposed_convolution(
+    layer: layers.Layer, kernel: keras.Variable
+) -> dict[str, Any]:
     return {
-        "axes": {"input_axes": [-1], "output_axes": [-2]},
+        "axes": _axes(kernel, input_axes=[-1], output_axes=[-2]),
         "kernel_channels": (-2,),
         **_channels(layer),
     }
 
 
-def _depthwise_convolution(layer: layers.Layer) -> dict[str, Any]:
+def _depthwise_convolution(
+    layer: layers.Layer, kernel: keras.Variable
+) -> dict[str, Any]:
     return {
-        "axes": {"batch_axes": [-2]},
+        "axes": _axes(kernel, batch_axes=[-2]),
         "kernel_channels": (-2, -1),
         **_channels(layer),
     }
 
 
-def _separable_convolution(layer: layers.Layer) -> dict[str, Any]:
-    depthwise = (layer.depthwise_kernel, {"batch_axes": [-2]})
-    return {"others": (depthwise,), **_channels(layer)}
+def _separable_convolution(
+    layer: layers.Layer, kernel: keras.Variable
+) -> dict[str, Any]:
+    depthwise = layer.depthwise_kernel
+    others = ((depthwise, _axes(depthwise, batch_axes=[-2])),)
+    return {"axes": _axes(kernel), "others": others, **_channels(layer)}
 
 
 _DESCRIPTIONS = {

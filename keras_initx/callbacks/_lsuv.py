@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
+from keras_initx._kernel.with_axes import with_axes
 from keras_initx._model.batches import join
 from keras_initx._model.selection import Selection
 from keras_initx._registry import public
@@ -139,16 +140,14 @@ class LSUV(keras.callbacks.Callback):
 
 
 def _seeded(initializer: Any) -> Any:
-    """The initializer, with the seed that it has drawn.
+    """The initializer; if it has no seed, with a generator from the one it drew.
 
-    Without, each kernel would draw one from Python's generator, in the midst of `fit`,
-    where the next batches may come from that generator too.
+    A second model then gets other kernels, and no seed is drawn in the middle of `fit`.
     """
     initializer = keras.initializers.get(initializer)
     if isinstance(initializer, keras.initializers.Initializer):
-        config = initializer.get_config()
         drawn = getattr(initializer, "seed", None)
-        if config.get("seed", 0) is None and _validate.is_integer(drawn):
-            config["seed"] = keras.random.SeedGenerator(drawn)
-            return type(initializer).from_config(config)
+        is_unnamed = initializer.get_config().get("seed", 0) is None
+        if is_unnamed and _validate.is_integer(drawn):
+            return with_axes(initializer, seed=keras.random.SeedGenerator(drawn))
     return initializer

@@ -181,7 +181,6 @@ def _apply(model: keras.layers.Layer, scheme: Any) -> None:
     for layer in sublayers(model):
         described = layer_kernel(layer)
         for kernel, axes in described.kernels if described is not None else ():
-            is_new = id(kernel) not in done and kernel.trainable and kernel.ndim > 1
-            if is_new:
+            if id(kernel) not in done and kernel.trainable:
                 done.add(id(kernel))
                 kernel.assign(draws(kernel, axes))

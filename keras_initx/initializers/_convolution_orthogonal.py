@@ -10,10 +10,12 @@ from keras_initx._kernel.haar import haar
 from keras_initx._kernel.polynomials import product
 from keras_initx._kernel.random import uniform
 from keras_initx._registry import register
+from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "convolution_orthogonal")
+@shared_arguments
 class ConvolutionOrthogonal(SemiOrthogonalInitializer):
     """Draws a convolution that is orthogonal as a whole and uses the whole kernel.
 
@@ -47,19 +49,12 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
     >>> layer = keras.layers.Conv2D(64, 3, kernel_initializer="convolution_orthogonal")
 
     Args:
-        gain: float, str, callable or `keras.layers.Layer`. The factor of the norm.
-            Positive; or an activation, whose `activations.gain` is taken: a name, a
-            function or a layer. Defaults to `1.0`.
-        groups: int. For a grouped convolution, its `groups`: the block of each group is
-            an orthogonal convolution on its own. Defaults to `1`.
-        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
-            `None`.
-        input_axes: list of int or None. The input axes of the kernel. Defaults to
-            `[-2]`; `[-1]` in a transposed convolution.
-        output_axes: list of int or None. The output axes. Defaults to `[-1]`; `[-2]` in
-            a transposed convolution.
-        batch_axes: list of int or None. The axes that number independent kernels.
-            Defaults to none; `[-2]` in a depthwise convolution.
+        gain: ...
+        groups: ...
+        seed: ...
+        input_axes: ...
+        output_axes: ...
+        batch_axes: ...
 
     Raises:
         ValueError: If `gain` or `groups` is not positive, `gain` is not an elementwise

@@ -4,25 +4,33 @@ from typing import Any
 
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._registry import register
+from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "haar_orthogonal")
+@shared_arguments
 class HaarOrthogonal(SemiOrthogonalInitializer):
     """Fills a kernel with `gain` times a Haar-random semi-orthogonal matrix.
 
-    The kernel is read as a matrix `W` of shape `(fan_in, out_channels)`, the receptive
-    field counting as input:
+    The kernel is read as a matrix `W` of shape `(fan_in, out_channels)`. The rows are
+    the input channels at each position of the receptive field, position by position:
 
-        W.T W = gain^2 I    where fan_in >= out_channels
-        W W.T = gain^2 I    where fan_in <= out_channels
+        W.T W = gain^2 I    if fan_in >= out_channels
+        W W.T = gain^2 I    if fan_in <= out_channels
 
-    Deep linear networks that start this way learn in a time that does not grow with
-    depth. For a convolution this makes the map of each patch semi-orthogonal, which is
-    not an orthogonal convolution: see `OrthogonalDelta`. Unlike
-    `keras.initializers.Orthogonal` it reads attention kernels by their own axes, knows
-    groups, works in float16 and bfloat16, and factorizes nothing: the matrix is made as
-    a product of random reflections.
+    All singular values are `gain`. Deep linear networks that start this way learn in a
+    number of steps that does not grow with depth, at learning rates of `c / depth`.
+
+    In a convolution the map of each patch is semi-orthogonal. That is not an orthogonal
+    convolution (see `OrthogonalDelta`), unless the patches do not overlap: take it for
+    patch embeddings. A transposed convolution whose kernel size equals its strides
+    keeps the norm with the default axes, if it has no more input channels than output
+    values for each pixel.
+
+    Unlike `keras.initializers.Orthogonal` it reads attention kernels by their own axes,
+    has `groups`, and works in float16 and bfloat16. It is fast because it factorizes
+    nothing: the matrix is a product of random reflections.
 
     Examples:
     >>> kernel = keras_initx.initializers.HaarOrthogonal(seed=0)((6, 4))
@@ -32,22 +40,16 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
     >>> layer = keras.layers.Dense(64, kernel_initializer="haar_orthogonal")
 
     Args:
-        gain: float, str, callable or `keras.layers.Layer`. All non-zero singular
-            values. Positive; or an activation, whose `activations.gain` is taken: a
-            name, a function or a layer. Defaults to `1.0`.
-        groups: int. For a grouped convolution, its `groups`: the block of each group is
-            semi-orthogonal on its own. Defaults to `1`.
-        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
-            `None`.
-        input_axes: list of int or None. The input axes of the kernel. Defaults to
-            `[-2]`.
-        output_axes: list of int or None. The output axes. Defaults to `[-1]`.
-        batch_axes: list of int or None. The axes that number independent kernels.
-            Defaults to none.
+        gain: ...
+        groups: ...
+        seed: ...
+        input_axes: ...
+        output_axes: ...
+        batch_axes: ...
 
     Raises:
-        ValueError: If `gain` or `groups` is not positive, `gain` is not an elementwise
-            activation, or if `groups` does not divide the number of output channels.
+        ValueError: If `gain` is neither positive nor an elementwise activation, or if
+            `groups` is not positive or does not divide the number of output channels.
 
     Reference:
         Saxe, McClelland and Ganguli 2013, "Exact solutions to the nonlinear dynamics of

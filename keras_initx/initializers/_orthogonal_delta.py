@@ -6,21 +6,33 @@ from keras_initx import _validate
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._registry import register
+from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "orthogonal_delta", "delta_orthogonal")
+@shared_arguments
 class OrthogonalDelta(SemiOrthogonalInitializer):
     """Puts a semi-orthogonal matrix at one tap of a convolution, zeros elsewhere.
 
         K[t, :, :] = gain * Q    at the tap t, and 0 at all others
 
-    with Q Haar-random of shape `(in_channels, out_channels)`: orthonormal rows where
-    there are no more inputs than outputs, orthonormal columns otherwise. A convolution
-    with stride 1 and `padding="same"` then applies `gain * Q` to each pixel, borders
-    included. With orthonormal rows it multiplies the norm of every input by `gain`, so
-    that very deep convolutional networks train without normalization or skip
-    connections. A kernel of rank 2 is plain orthogonal.
+    with Q Haar-random of shape `(in_channels, out_channels)`. Its rows are orthonormal
+    if there are no more inputs than outputs, and its columns are otherwise. A
+    convolution with stride 1 and `padding="same"` then applies `gain * Q` to each
+    pixel, also at the borders. With orthonormal rows it multiplies the norm of every
+    input by `gain`. Very deep convolutional networks then train without normalization
+    or skip connections. A kernel of rank 2 is plain orthogonal.
+
+    It is made for stride 1. An initializer cannot see strides:
+
+    - With strides s, a convolution reads one pixel of each s x s block. A patch
+      embedding of 16 x 16 pixels uses 1 of its 256 taps. Take `HaarOrthogonal` there.
+    - A transposed convolution with strides s writes one pixel of each s x s block. The
+      others are zero. Take `HaarOrthogonal` there too, with a kernel as large as the
+      strides.
+    - With an even kernel size and a dilation no tap falls on the pixel itself, so the
+      image moves by at least one pixel. Take an odd kernel size.
 
     Examples:
     >>> kernel = keras_initx.initializers.OrthogonalDelta(seed=0)((3, 3, 8, 8))
@@ -33,27 +45,20 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
     >>> layer = keras.layers.Conv2D(64, 3, kernel_initializer="orthogonal_delta")
 
     Args:
-        gain: float, str, callable or `keras.layers.Layer`. The factor of the norm.
-            Positive; or an activation, whose `activations.gain` is taken: a name, a
-            function or a layer. Defaults to `1.0`.
-        groups: int. For a grouped convolution, its `groups`: the block of each group is
-            semi-orthogonal on its own. Defaults to `1`.
-        tap: str. `"center"` is the tap `(k - 1) // 2` of each spatial axis, even sizes
-            too: there Keras's `padding="same"` puts the pixel itself. `"last"` is the
-            tap `k - 1`, for `padding="causal"`. Defaults to `"center"`.
-        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
-            `None`.
-        input_axes: list of int or None. The input axes of the kernel. Defaults to
-            `[-2]`; `[-1]` in a transposed convolution.
-        output_axes: list of int or None. The output axes. Defaults to `[-1]`; `[-2]` in
-            a transposed convolution.
-        batch_axes: list of int or None. The axes that number independent kernels.
-            Defaults to none; `[-2]` in a depthwise convolution.
+        gain: ...
+        groups: ...
+        tap: str. `"center"` is the tap `(k - 1) // 2` of each spatial axis. Keras's
+            `padding="same"` puts the pixel itself there, also for even sizes. `"last"`
+            is the tap `k - 1`, for `padding="causal"`. Defaults to `"center"`.
+        seed: ...
+        input_axes: ...
+        output_axes: ...
+        batch_axes: ...
 
     Raises:
-        ValueError: If `gain` or `groups` is not positive, `gain` is not an elementwise
-            activation, `tap` is unknown, `groups` does not divide the number of
-            output channels, or the kernel has more than three spatial axes.
+        ValueError: If `gain` is neither positive nor an elementwise activation, `tap`
+            is unknown, `groups` is not positive or does not divide the number of output
+            channels, or the kernel has more than three spatial axes.
 
     Reference:
         Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",

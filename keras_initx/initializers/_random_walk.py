@@ -1,4 +1,4 @@
-"""Gaussian kernels whose scale keeps the log-norm of the gradient unbiased."""
+"""Gaussian kernels whose scale keeps the mean log-norm of the gradient."""
 
 import math
 from typing import Any
@@ -7,6 +7,7 @@ from keras_initx import _validate
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.random import normal
 from keras_initx._registry import register
+from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
 from keras_initx.initializers._base.gain_argument import config_of, gain_of
 
@@ -18,6 +19,7 @@ _GAINS = {
 
 
 @register("initializers", "random_walk")
+@shared_arguments
 class RandomWalk(AxesInitializer):
     """Draws weights so that the log-norm of the gradient makes an unbiased random walk.
 
@@ -26,14 +28,15 @@ class RandomWalk(AxesInitializer):
         g = sqrt(2) exp(1.2 / (max(N, 6) - 2.4))    for ReLU
         g = 1.13                                    for tanh
 
-    Going back through a layer multiplies the error by a random matrix, so that the
-    logarithm of its norm makes one random step. The usual gains, 1 and the sqrt(2) of
-    He, hold the mean of the squared norm; its logarithm then drifts downwards, by about
-    `1 / (2 N)` a layer for linear units and `1.2 / N` for ReLU. Here the logarithm
-    itself has mean zero. It matters in deep, narrow networks.
+    In the backward pass a layer multiplies the gradient by a random matrix, so the
+    logarithm of its norm makes one random step. The usual gains, 1 for linear units and
+    the sqrt(2) of He for ReLU, keep the mean of the squared norm. Its logarithm then
+    falls by about `1 / (2 N)` in each linear layer and `1.25 / N` in each ReLU layer.
+    Here the steps of the logarithm have mean zero. That matters in deep and narrow
+    networks. For ReLU, `1.2 / (N - 2.4)` is a fit of the paper.
 
-    The value for tanh is not derived: the paper has no formula for it, and TensorFlow's
-    original implementation says of 1.13 that it works well for many widths.
+    The value for tanh is not derived. The paper has no formula for it, and TensorFlow's
+    original implementation says that 1.13 works well for many widths.
 
     Examples:
     >>> initializer = keras_initx.initializers.RandomWalk(activation="tanh", seed=0)
@@ -42,20 +45,18 @@ class RandomWalk(AxesInitializer):
     Args:
         activation: str. The units that follow: `"linear"`, `"relu"` or `"tanh"`.
             Defaults to `"relu"`.
-        mode: str. What N counts: `"fan_in"`, or `"fan_out"`, which is what holds the
-            gradient where a layer is not square; the paper has square ones. Defaults to
-            `"fan_in"`.
+        mode: str. What N counts. `"fan_in"` holds the log-norm of the gradient, also in
+            layers that are not square. `"fan_out"` holds the mean square of the
+            gradient's entries instead: the norm then changes by the factor
+            `sqrt(fan_in / fan_out)` in each layer. The paper has square layers only.
+            Defaults to `"fan_in"`.
         gain: float, str, callable, `keras.layers.Layer` or None. Replaces the g above.
-            Positive; or an activation, whose `activations.gain` is taken. Defaults to
-            `None`.
-        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
-            `None`.
-        input_axes: list of int or None. The input axes of the kernel. Defaults to
-            `[-2]`. Spatial axes count in both fans; that a convolution counts them is
-            our extension.
-        output_axes: list of int or None. The output axes. Defaults to `[-1]`.
-        batch_axes: list of int or None. The axes that number independent kernels.
-            Defaults to none.
+            A positive number; or an activation, of which `activations.gain` is taken.
+            Defaults to `None`.
+        seed: ...
+        input_axes: ... Spatial axes count in both fans, which is our extension.
+        output_axes: ...
+        batch_axes: ...
 
     Raises:
         ValueError: If `activation` or `mode` is unknown, or if `gain` is neither

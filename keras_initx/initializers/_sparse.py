@@ -10,24 +10,25 @@ from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.random import normal
 from keras_initx._kernel.subsets import mask, positions
 from keras_initx._registry import register
+from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
 
-# Floyd's algorithm compares each new member with all others: its cost is a square.
+# Floyd's algorithm compares each new member with all others: its cost is quadratic.
 _LARGE_SUBSET = 128
 
 
 @register("initializers", "sparse")
+@shared_arguments
 class Sparse(AxesInitializer):
     """Gives each unit exactly `connections` non-zero incoming weights.
 
         K[i, j] ~ N(0, stddev^2)    for i in S_j,    and 0 elsewhere
 
-    where S_j is, for each output unit j, a uniformly random set of `min(connections,
-    fan_in)` of its `fan_in` incoming weights: its input channels and its receptive
-    field. The input of a unit then does not depend on its fan-in, and units differ
+    where S_j is a uniformly random set of `min(connections, fan_in)` of the `fan_in`
+    incoming weights of the output unit j: its input channels and its receptive field.
+    The size of a unit's input then does not depend on its fan-in, and units differ
     strongly from each other, which suits sigmoid networks. `torch.nn.init.sparse_`
-    limits the outgoing weights instead, and uses 0.01 in place of 1 for the standard
-    deviation.
+    limits the outgoing weights instead, and its standard deviation is 0.01.
 
     Examples:
     >>> kernel = keras_initx.initializers.Sparse(connections=3, seed=0)((100, 10))
@@ -37,17 +38,14 @@ class Sparse(AxesInitializer):
 
     Args:
         connections: int or float. The number of non-zero incoming weights of each unit,
-            at least 1; or, as a float between 0 and 1, their fraction of the fan-in,
-            rounded, at least one weight. Defaults to `15`.
+            at least 1. A float between 0 and 1 is their fraction of the fan-in, which
+            is rounded and gives at least one weight. Defaults to `15`.
         stddev: float. The standard deviation of the non-zero weights. Positive.
             Defaults to `1.0`.
-        seed: int, `keras.random.SeedGenerator` or None. As in Keras. Defaults to
-            `None`.
-        input_axes: list of int or None. The input axes of the kernel. Defaults to
-            `[-2]`.
-        output_axes: list of int or None. The output axes. Defaults to `[-1]`.
-        batch_axes: list of int or None. The axes that number independent kernels.
-            Defaults to none.
+        seed: ...
+        input_axes: ...
+        output_axes: ...
+        batch_axes: ...
 
     Raises:
         ValueError: If `connections` or `stddev` is out of range.

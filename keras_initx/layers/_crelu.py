@@ -16,8 +16,10 @@ class CReLU(keras.layers.Layer):
         CReLU(x) = (relu(x), relu(-x))
 
     along the channel axis, which it doubles. No information is lost: the difference of
-    the halves is `x`. The layer behind it starts as a linear one with
-    `kernel_initializer="looks_linear"`.
+    the halves is `x`. The two layers together start as a linear one if the layer after
+    this one has `kernel_initializer="looks_linear"`. Before a `Dense` layer, put
+    `Flatten` before `CReLU`: after it, the halves of the flattened axis would not be
+    those of the channels.
 
     Examples:
     >>> layer = keras_initx.layers.CReLU()
@@ -31,6 +33,9 @@ class CReLU(keras.layers.Layer):
         data_format: str or None. `"channels_last"` or `"channels_first"`: where the
             channel axis is if `axis` is None. Defaults to
             `keras.config.image_data_format()`.
+        groups: int. The `groups` of a grouped convolution that follows. Each group of
+            channels gets both its halves, so that each group of the convolution sees
+            them. Defaults to `1`.
         **kwargs: Keyword arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -40,8 +45,8 @@ class CReLU(keras.layers.Layer):
         A tensor of shape `(batch, ..., 2 * channels)`.
 
     Raises:
-        ValueError: If `axis` is the batch axis or not an axis of the input, or if
-            `data_format` is unknown.
+        ValueError: If `axis` is the batch axis or not an axis of the input,
+            `data_format` is unknown, or `groups` does not divide the channels.
 
     Reference:
         Shang, Sohn, Almeida and Lee 2016, "Understanding and improving convolutional
@@ -50,7 +55,11 @@ class CReLU(keras.layers.Layer):
     """
 
     def __init__(
-        self, axis: int | None = None, data_format: str | None = None, **kwargs: Any
+        self,
+        axis: int | None = None,
+        data_format: str | None = None,
+        groups: int = 1,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if data_format is None:
@@ -66,22 +75,42 @@ class CReLU(keras.layers.Layer):
                 "Pass for example -1, or None for the channel axis.",
             )
         self.axis = None if axis is None else int(axis)
+        self.groups = _validate.positive_integer("CReLU", "groups", groups)
         self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self._position(len(input_shape))
+        channels = input_shape[self._position(len(input_shape))]
+        if channels is not None and channels % self.groups:
+            raise _validate.error(
+                "CReLU",
+                "`groups` to divide the number of channels",
+                f"groups={self.groups}, an input of shape {tuple(input_shape)} with "
+                f"{channels} channels",
+                "Pass the `groups` of the convolution that follows.",
+            )
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        axis = self._position(len(inputs.shape))
-        return ops.concatenate([ops.relu(inputs), ops.relu(-inputs)], axis=axis)
+        return self._doubled(ops.relu(inputs), ops.relu(-inputs), len(inputs.shape))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask of the input, doubled too where its axis is the one that doubles."""
-        axis = self._position(len(inputs.shape))
-        if mask is None or axis >= len(mask.shape):
+        """The mask of the input, doubled too if it has the axis that is doubled."""
+        rank = len(inputs.shape)
+        if mask is None or self._position(rank) >= len(mask.shape):
             return mask
-        return ops.concatenate([mask, mask], axis=axis)
+        return self._doubled(mask, mask, rank)
+
+    def _doubled(self, first: Any, second: Any, rank: int) -> Any:
+        """Two tensors side by side along the axis, group by group."""
+        axis = self._position(rank)
+        if self.groups == 1:
+            return ops.concatenate([first, second], axis=axis)
+        parts = zip(
+            ops.split(first, self.groups, axis=axis),
+            ops.split(second, self.groups, axis=axis),
+            strict=True,
+        )
+        return ops.concatenate([half for part in parts for half in part], axis=axis)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
@@ -99,7 +128,7 @@ class CReLU(keras.layers.Layer):
         if not -rank < axis < rank:
             raise _validate.error(
                 "CReLU",
-                f"an input that has the axis {axis} behind its batch axis",
+                f"an input that has the axis {axis} after its batch axis",
                 f"an input of rank {rank}",
                 "Pass another `axis`.",
             )
@@ -107,4 +136,9 @@ class CReLU(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        return {**config, "axis": self.axis, "data_format": self.data_format}
+        return {
+            **config,
+            "axis": self.axis,
+            "data_format": self.data_format,
+            "groups": self.groups,
+        }

@@ -27,6 +27,25 @@ def test_the_receptive_field_of_a_convolution_counts_as_input(shape):
     limits.assert_semi_orthogonal(kernel.reshape(-1, shape[-1]))
 
 
+def test_the_receptive_field_is_read_position_by_position():
+    """Also if the axes stand elsewhere: a seed means one matrix of the fan."""
+    matrix = draw(HaarOrthogonal(seed=1), (12, 5))
+    kernel = draw(HaarOrthogonal(seed=1), (3, 4, 5))
+    np.testing.assert_array_equal(kernel, matrix.reshape(3, 4, 5))
+    moved = HaarOrthogonal(seed=1, input_axes=[0], output_axes=[1])
+    np.testing.assert_array_equal(draw(moved, (4, 5, 3)), kernel.transpose(1, 2, 0))
+
+
+def test_patches_that_do_not_overlap():
+    """A patch embedding, and its counterpart, keep the norm of what they read."""
+    layers, x = keras.layers, np.random.default_rng(0).normal(size=(2, 8, 8, 3))
+    embed = layers.Conv2D(48, 4, 4, kernel_initializer="haar_orthogonal")
+    grow = layers.Conv2DTranspose(6, 2, 2, kernel_initializer="haar_orthogonal")
+    norm = np.linalg.norm(x)
+    assert np.linalg.norm(to_numpy(embed(x))) == pytest.approx(norm, rel=1e-5)
+    assert np.linalg.norm(to_numpy(grow(x))) == pytest.approx(norm, rel=1e-5)
+
+
 def test_each_group_of_a_convolution_is_semi_orthogonal():
     kernel = draw(HaarOrthogonal(groups=4, seed=1), (3, 2, 20))
     blocks = [kernel[..., start : start + 5] for start in range(0, 20, 5)]

@@ -116,6 +116,101 @@ class TestLinearNetworks:
         return [w for w in model.trainable_variables if w.path.endswith("kernel")]
 
 
+def assert_affine(stack, *shape):
+    """The definition of an affine function, of a network with these layers."""
+    model = keras.Sequential([keras.Input(shape), *stack])
+    zero, x, y = inputs(3, 4, *shape) * np.reshape([0, 1, 1], (3, 1, *[1] * len(shape)))
+    of_zero, of_x, of_y, of_sum = (
+        ops.convert_to_numpy(model(each.astype("float32"))).astype("float64")
+        for each in (zero, x, y, 2 * x - 3 * y)
+    )
+    expected = of_zero + 2 * (of_x - of_zero) - 3 * (of_y - of_zero)
+    tolerance = limits.rounding(200, layers=4) * np.abs(expected).max()
+    np.testing.assert_allclose(of_sum, expected, atol=tolerance)
+
+
+class TestAffineNetworks:
+    """What the docstring says of biases, Flatten, groups and normalization."""
+
+    def test_crelu_with_any_bias(self):
+        stack = [layers.Dense(8, bias_initializer="random_normal")]
+        for _ in range(2):
+            dense = layers.Dense(8, "linear", True, "looks_linear", "random_normal")
+            stack += [CReLU(), dense]
+        assert_affine(stack, 6)
+
+    def relu(self, bias):
+        """A plain ReLU network of doubled width."""
+        return [
+            layers.Dense(n, activation, True, LooksLinear(mirror=mirror), bias)
+            for n, activation, mirror in (
+                (12, "relu", "output"),
+                (12, "relu", "both"),
+                (3, None, "input"),
+            )
+        ]
+
+    def test_relu_without_a_bias(self):
+        assert_affine(self.relu("zeros"), 6)
+        with pytest.raises(AssertionError):
+            assert_affine(self.relu("random_normal"), 6)
+
+    def flat(self, *after):
+        dense = layers.Dense(5, kernel_initializer="looks_linear")
+        return [layers.Conv2D(4, 3, bias_initializer="ones"), *after, dense]
+
+    def test_flatten_before_crelu(self):
+        assert_affine(self.flat(layers.Flatten(), CReLU()), 5, 5, 2)
+        with pytest.raises(AssertionError):
+            assert_affine(self.flat(CReLU(), layers.Flatten()), 5, 5, 2)
+
+    def grouped(self, **arguments):
+        """A convolution in three groups."""
+        initializer = LooksLinear("he_normal", **arguments)
+        return layers.Conv1D(12, 3, groups=3, kernel_initializer=initializer)
+
+    def test_grouped_convolutions_after_crelu(self):
+        first = layers.Conv1D(12, 3, bias_initializer="ones")
+        second = self.grouped(groups=3)
+        assert_affine([first, CReLU(groups=3), second], 8, 2)
+        with pytest.raises(AssertionError):
+            assert_affine([first, CReLU(), second], 8, 2)
+
+    @pytest.mark.parametrize("is_told", [True, False])
+    def test_grouped_relu_convolutions(self, is_told):
+        stack = []
+        for mirror in ("output", "both", "input"):
+            told = {"groups": 3} if is_told else {}
+            stack.append(self.grouped(mirror=mirror, **told))
+            stack.append(layers.ReLU())
+        if is_told:
+            assert_affine(stack[:-1], 9, 6)
+        else:
+            with pytest.raises(AssertionError):
+                assert_affine(stack[:-1], 9, 6)
+
+    def test_normalization_before_crelu_only(self):
+        def stack(*after):
+            return [layers.Dense(8), *after, layers.Dense(3, kernel_initializer=mirror)]
+
+        mirror = LooksLinear(seed=1)
+        scale = {"gamma_initializer": "random_normal"}
+        assert_affine(stack(layers.BatchNormalization(**scale), CReLU()), 6)
+        with pytest.raises(AssertionError):
+            assert_affine(stack(CReLU(), layers.BatchNormalization(**scale)), 6)
+
+
+@pytest.mark.parametrize("mirror", ["input", "output", "both"])
+def test_a_depthwise_kernel_cannot_be_mirrored(mirror):
+    message = (
+        "`LooksLinear` needs a kernel with axes to mirror. Received: shape=(3, 3, 4, "
+        "2), which has the input axes (), the output axes (3,) and the batch axes "
+        "(2,). A depthwise convolution cannot be mirrored: use `base` itself there."
+    )
+    with refuses(message):
+        LooksLinear(mirror=mirror, batch_axes=[-2])((3, 3, 4, 2))
+
+
 def test_a_crelu_cnn_of_any_base_is_additive():
     """Full kernels mix pixels, so the test is the definition of a linear function."""
     stack = [layers.Conv2D(8, 3, kernel_initializer="haar_orthogonal", padding="same")]
@@ -163,6 +258,17 @@ class TestBase:
         matrix = np.moveaxis(kernel[..., :4], 1, -1).reshape(12, 5)
         limits.assert_semi_orthogonal(matrix)
 
+    def test_what_it_says_of_its_axes_stays(self):
+        base = HaarOrthogonal(input_axes=[0], output_axes=[1], batch_axes=[2])
+        kernel = draw(LooksLinear(base, mirror="input", seed=0), (4, 4, 6))
+        for matrix in np.moveaxis(kernel[:, :2], -1, 0):
+            limits.assert_semi_orthogonal(matrix)
+
+    def test_it_gets_our_groups(self):
+        kernel = draw(LooksLinear(seed=0, groups=2), (3, 4, 8))
+        for block in np.split(kernel[:, :2], 2, axis=-1):
+            limits.assert_semi_orthogonal(block.reshape(6, 4))
+
     def test_it_may_be_an_initializer_without_a_seed(self):
         kernel = draw(LooksLinear(base="identity", seed=3), (8, 4))
         np.testing.assert_array_equal(kernel, np.vstack([np.eye(4), -np.eye(4)]))
@@ -188,7 +294,7 @@ def test_an_odd_mirrored_axis(mirror, shape, axis):
     message = (
         "`LooksLinear` needs an even size of each mirrored axis "
         f"(mirror={mirror!r}). Received: shape={shape}, where axis {axis} has size "
-        f"{shape[axis]}. Use an even number of channels, or `base` itself where the "
+        f"{shape[axis]}. Use an even number of channels. Use `base` itself if the "
         "layer's inputs and outputs are not doubled."
     )
     with refuses(message):

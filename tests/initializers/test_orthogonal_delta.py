@@ -173,6 +173,43 @@ def test_an_unknown_tap():
         OrthogonalDelta(tap="first")
 
 
+class TestWhereItIsTheWrongChoice:
+    """What the docstring says of strides and dilations."""
+
+    def test_a_patch_embedding_reads_one_pixel_of_each_patch(self):
+        layer = layers.Conv2D(4, 4, strides=4, kernel_initializer="orthogonal_delta")
+        x = np.zeros((1, 8, 8, 1), "float32")
+        x[0, 1::4, 1::4] = 1
+        layer(x)
+        read = ops.convert_to_numpy(layer(1 - x))
+        assert not read.any()
+        assert ops.convert_to_numpy(layer(x)).any(-1).all()
+
+    def test_a_transposed_convolution_leaves_three_of_four_pixels_zero(self):
+        initializer = OrthogonalDelta(input_axes=[-1], output_axes=[-2])
+        layer = layers.Conv2DTranspose(
+            4, 3, strides=2, padding="same", kernel_initializer=initializer
+        )
+        output = ops.convert_to_numpy(layer(inputs(1, 5, 5, 4)))
+        assert output.shape == (1, 10, 10, 4)
+        assert output.any(-1).sum() == 25
+
+    @pytest.mark.parametrize(("size", "is_on_it"), [(3, True), (2, False), (4, False)])
+    def test_an_even_kernel_with_a_dilation_moves_the_pixels(self, size, is_on_it):
+        layer = layers.Conv1D(
+            4,
+            size,
+            padding="same",
+            dilation_rate=2,
+            kernel_initializer="orthogonal_delta",
+        )
+        x = np.zeros((1, 9, 4), "float32")
+        x[0, 4] = 1
+        output = ops.convert_to_numpy(layer(x)).any(-1)[0]
+        assert output.sum() == 1
+        assert output[4] == is_on_it
+
+
 def test_too_many_spatial_axes():
     message = (
         "`OrthogonalDelta` needs a kernel of rank 2 to 5, (*kernel_size, in_channels, "
@@ -182,13 +219,3 @@ def test_too_many_spatial_axes():
     )
     with refuses(message):
         OrthogonalDelta()((2, 2, 2, 2, 3, 3))
-
-
-def test_too_few_axes():
-    message = (
-        "`OrthogonalDelta` needs a kernel that has the axes `input_axes`=[-2]. "
-        "Received: shape=(5,) of rank 1. Give a kernel of rank 2 or more, or say by "
-        "`input_axes` and `output_axes` what its axes mean."
-    )
-    with refuses(message):
-        OrthogonalDelta()((5,))

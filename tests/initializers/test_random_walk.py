@@ -5,6 +5,8 @@ import math
 import limits
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 from catalogue import refuses
 from keras import ops
 
@@ -61,7 +63,7 @@ class TestTheClaim:
     Each network has 50 layers of 50 units. Per layer the log-norm has a variance of
     1 / (2 N) for linear units and 5 / (4 N) for ReLU, so that the standard error over
     the networks is 0.05 and 0.08. With g = 1 or sqrt(2) it should drift by -1 / (2 N)
-    and -1.2 / N a layer: by 10 and 15 standard errors.
+    and -1.25 / N a layer: by 10 and 15 standard errors.
     """
 
     networks, depth, width = 200, 50, 50
@@ -110,6 +112,49 @@ class TestTheClaim:
         expected = self.depth / (2 * self.width)
         tolerance = limits.SIGMAS * math.sqrt(2 / self.networks)
         assert abs(logs.var(ddof=1) / expected - 1) < tolerance
+
+
+class TestLayersThatAreNotSquare:
+    """One layer from 40 inputs to 80 outputs, and the gradient that goes back."""
+
+    def steps(self, mode):
+        """The logarithms of the norm, and of the mean square, of 500 gradients."""
+        initializer = RandomWalk("linear", mode=mode, batch_axes=[0], seed=1)
+        kernels = draw(initializer, (500, 40, 80))
+        gradient = np.random.default_rng(0).normal(size=(500, 80))
+        back = np.einsum("nio,no->ni", kernels, gradient)
+        norms = np.linalg.norm(back, axis=1) / np.linalg.norm(gradient, axis=1)
+        return np.log(norms), (back**2).mean(1) / (gradient**2).mean(1)
+
+    def test_fan_in_holds_the_norm(self):
+        limits.assert_mean(self.steps("fan_in")[0], 0.0)
+
+    def test_fan_out_holds_the_mean_square_of_the_entries(self):
+        """Here g^2 = exp(1 / 80), and the norm has sqrt(40 / 80) of its size."""
+        norms, squares = self.steps("fan_out")
+        limits.assert_mean(squares, math.exp(1 / 80))
+        # E log chi^2_40 is log(40) - 1 / 40 to first order.
+        limits.assert_mean(norms, (math.log(40 / 80) - 1 / 40 + 1 / 80) / 2)
+
+
+def drift_of_relu(n):
+    """The mean step of the log-norm with g = sqrt(2), from sums over chi-squares.
+
+    A gradient that comes back from a layer is Gaussian in its n entries; k of them are
+    let through by ReLU, k being binomial. So the step is half the logarithm of
+    2 / n chi^2_k, whose mean is psi(k / 2) + log(4 / n); k = 0 is left out.
+    """
+    k = np.arange(1, n + 1)
+    weights = scipy.stats.binom.pmf(k, n, 0.5)
+    logs = scipy.special.digamma(k / 2) + math.log(4 / n)
+    return (weights * logs).sum() / weights.sum() / 2
+
+
+def test_the_usual_gain_of_relu_loses_1_25_over_n():
+    assert abs(-1000 * drift_of_relu(1000) - 1.25) < 0.01
+    for n in (20, 50, 100, 1000):
+        left = drift_of_relu(n) + math.log(paper_gain("relu", n) / math.sqrt(2))
+        assert abs(left) < 0.05 * abs(drift_of_relu(n))
 
 
 @pytest.mark.parametrize(

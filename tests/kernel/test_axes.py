@@ -27,6 +27,7 @@ def resolve(shape, *axes):
         ((4, 8, 32), ([0, 1], [2]), 4 * 8, 32),
         ((6, 5, 7), ([1], [0, 2], [0]), 5, 7),
         ((9,), ([0], []), 9, 1),
+        ((3, 5, 8), (None, None, None, 4), 3 * 5, 3 * 2),
     ],
     ids=[
         "dense",
@@ -37,6 +38,7 @@ def resolve(shape, *axes):
         "attention output",
         "grouped einsum, whose group axis Keras counts as an output",
         "vector",
+        "grouped convolution, whose output channels see their own inputs",
     ],
 )
 def test_fans(shape, axes, fan_in, fan_out):
@@ -81,8 +83,15 @@ def test_the_kernel_of_an_ordered_tensor_is_its_transpose(case):
             (3, 4),
             ([-3], None),
             "`Owner` needs a kernel that has the axes `input_axes`=[-3]. Received: "
-            "shape=(3, 4) of rank 2. Give a kernel of rank 2 or more, or say by "
-            "`input_axes` and `output_axes` what its axes mean.",
+            "shape=(3, 4) of rank 2. The axes of this kernel are numbered from -2 "
+            "to 1.",
+        ),
+        (
+            (4,),
+            (),
+            "`Owner` needs a kernel, with an axis of inputs and an axis of outputs. "
+            "Received: shape=(4,) of rank 1. It is not for biases: give them another "
+            "initializer, for example `bias_initializer='zeros'`.",
         ),
         (
             (3, 4),

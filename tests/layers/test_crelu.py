@@ -34,6 +34,27 @@ def test_both_halves_stand_on_the_channel_axis(arguments, shape, axis):
     assert tuple(symbolic.shape) == (None, *y.shape[1:])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "axis"),
+    [({}, 2), ({"data_format": "channels_first"}, 1), ({"axis": -2}, 1)],
+)
+def test_each_group_has_both_its_halves(arguments, axis):
+    x = np.random.default_rng(0).normal(size=(2, 6, 6)).astype("float32")
+    y = ops.convert_to_numpy(CReLU(groups=3, **arguments)(x))
+    parts = [expected(part, axis) for part in np.split(x, 3, axis)]
+    np.testing.assert_array_equal(y, np.concatenate(parts, axis))
+
+
+def test_groups_must_divide_the_channels():
+    with pytest.raises(ValueError, match="needs `groups` to divide") as caught:
+        CReLU(groups=4)(np.ones((2, 6), "float32"))
+    assert (
+        "`CReLU` needs `groups` to divide the number of channels. Received: groups=4, "
+        "an input of shape (2, 6) with 6 channels. Pass the `groups` of the "
+        "convolution that follows."
+    ) in str(caught.value)
+
+
 def test_an_unknown_size_stays_unknown():
     assert CReLU().compute_output_shape((None, None, None)) == (None, None, None)
     assert CReLU().compute_output_shape((None, None, 3)) == (None, None, 6)
@@ -71,9 +92,10 @@ def test_low_precision(policy):
 
 
 def test_the_config_is_the_constructors():
-    layer = CReLU(axis=2, data_format="channels_first", name="c")
+    layer = CReLU(axis=2, data_format="channels_first", groups=3, name="c")
     again = CReLU.from_config(layer.get_config())
     assert (again.axis, again.data_format, again.name) == (2, "channels_first", "c")
+    assert again.groups == 3
 
 
 @pytest.mark.parametrize("axis", [0, 1.5, "channels", True])
@@ -91,7 +113,7 @@ def test_an_axis_that_the_input_has_not(axis):
     with pytest.raises(ValueError, match="needs an input that has the axis") as caught:
         CReLU(axis=axis)(np.ones((2, 3, 4), "float32"))
     assert (
-        f"`CReLU` needs an input that has the axis {axis} behind its batch axis. "
+        f"`CReLU` needs an input that has the axis {axis} after its batch axis. "
         "Received: an input of rank 3. Pass another `axis`."
     ) in str(caught.value)
 

@@ -6,7 +6,7 @@ import pytest
 from catalogue import BACKEND, to_numpy
 from keras import layers
 
-from keras_initx import initializers
+from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.trace import Observer, trace
 
@@ -92,6 +92,12 @@ if BACKEND != "tensorflow":
 every_layer = pytest.mark.parametrize("name", CASES)
 
 
+def layer_shape(layer):
+    """The shape of the kernel by which the pre-activation is scaled."""
+    name = "pointwise_kernel" if hasattr(layer, "pointwise_kernel") else "kernel"
+    return tuple(getattr(layer, name).shape)
+
+
 def pre_activation(layer, x):
     class Keep(Observer):
         def pre_activation(self, call, tensor):
@@ -119,10 +125,11 @@ def test_the_axes_are_those_for_initializers(name):
     layer, _, _ = built(name)
     described = layer_kernel(layer)
     assert described.is_known
-    assert described.axes == CASES[name][2]
-    for kernel, axes in described.kernels:
-        kernel.assign(initializers.HaarOrthogonal(**axes)(kernel.shape))
+    expected = KernelAxes.resolve("test", layer_shape(layer), **CASES[name][2])
+    assert described.axes == expected
     assert len(described.kernels) == 1 + name.startswith("Separable")
+    for kernel, axes in described.kernels:
+        assert axes.shape == tuple(kernel.shape)
 
 
 @every_layer
@@ -185,8 +192,8 @@ def test_attention_is_described_by_its_sublayers():
     attention = layers.MultiHeadAttention(2, 3)
     attention.build((None, 5, 4), (None, 5, 4))
     assert layer_kernel(attention) is None
-    assert layer_kernel(attention.query_dense).axes["output_axes"] == [1, 2]
-    assert layer_kernel(attention.output_dense).axes["input_axes"] == [0, 1]
+    assert layer_kernel(attention.query_dense).axes.output == (1, 2)
+    assert layer_kernel(attention.output_dense).axes.input == (0, 1)
 
 
 def test_a_subclass_is_not_known():
@@ -209,6 +216,26 @@ def test_a_layer_of_ones_own():
     assert layer_kernel(layer).kernel is layer.kernel
     assert layer_kernel(layer).bias is None
     assert not layer_kernel(layer).is_known
+
+
+def test_the_depthwise_kernel_of_a_separable_layer_is_read_as_one():
+    layer = layers.SeparableConv2D(6, 3)
+    layer.build((None, *IMAGE))
+    (kernel, axes), _ = layer_kernel(layer).kernels
+    assert kernel is layer.depthwise_kernel
+    assert (axes.batch, axes.spatial, axes.output) == ((2,), (0, 1), (3,))
+
+
+def test_a_vector_is_not_for_initializers():
+    class Own(layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    layer = Own()
+    layer.build((None, 4))
+    described = layer_kernel(layer)
+    assert described.kernel is layer.kernel
+    assert described.kernels == ()
 
 
 def test_a_kernel_with_lora_is_the_one_that_can_be_assigned():

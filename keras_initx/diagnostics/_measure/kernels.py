@@ -28,7 +28,6 @@ class Kernel:
 
     variable: keras.Variable
     axes: KernelAxes
-    groups: int
     row: KernelRow
 
     @property
@@ -37,8 +36,8 @@ class Kernel:
         axes, value = self.axes, as_array(stored(self.variable))
         value = value.transpose(*axes.batch, *axes.spatial, *axes.input, *axes.output)
         batch, inputs = axes.count(axes.batch), axes.fan_in
-        value = value.reshape(batch, inputs, self.groups, -1)
-        return value.swapaxes(1, 2).reshape(batch * self.groups, inputs, -1)
+        value = value.reshape(batch, inputs, axes.groups, -1)
+        return value.swapaxes(1, 2).reshape(batch * axes.groups, inputs, -1)
 
 
 def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
@@ -91,7 +90,7 @@ def add_singular_values(kernels: list[Kernel]) -> None:
 
 def _kernel(
     variable: keras.Variable,
-    axes: dict[str, Any] | None = None,
+    axes: KernelAxes | None = None,
     is_linear: bool = False,
     blocks: int = 1,
 ) -> Kernel | None:
@@ -99,15 +98,11 @@ def _kernel(
     is_float = keras.backend.is_float_dtype(variable.dtype)
     if variable.ndim < 2 or 0 in variable.shape or not is_float:
         return None
-    arguments = dict(axes or {})
-    groups = arguments.pop("groups", 1)
-    resolved = KernelAxes.resolve("signal_report", variable.shape, **arguments)
-    kernel = Kernel(
-        variable, resolved, groups, KernelRow(variable.path, tuple(variable.shape))
-    )
+    axes = axes or KernelAxes.resolve("signal_report", variable.shape)
+    kernel = Kernel(variable, axes, KernelRow(variable.path, tuple(variable.shape)))
     if is_linear:
-        kernel.row.fan_in = resolved.fan_in
-        kernel.row.fan_out = resolved.fan_out // (groups * blocks)
+        kernel.row.fan_in = axes.fan_in
+        kernel.row.fan_out = axes.fan_out // blocks
     kernel.row.is_trainable = bool(variable.trainable)
     kernel.row.norm = norm(as_array(stored(variable)))
     matrices = kernel.matrices

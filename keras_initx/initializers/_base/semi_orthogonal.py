@@ -1,4 +1,4 @@
-"""The base of the orthogonal family: a gain, groups, and blocks from `_haar`."""
+"""The base of the orthogonal family: a gain, groups, and Haar-random blocks."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from keras_initx.initializers._base.gain_argument import config_of, gain_of
 
 
 class SemiOrthogonalInitializer(AxesInitializer):
-    """Base class: `gain` times Haar-random semi-orthogonal blocks, one a group."""
+    """Base class: `gain` times Haar-random semi-orthogonal blocks, one per group."""
 
     # A convolution has up to three.
     most_spatial_axes: float = math.inf
@@ -40,15 +40,6 @@ class SemiOrthogonalInitializer(AxesInitializer):
                 f"shape={axes.shape}, of which the axes {axes.spatial} are spatial",
                 "Name the axes that are not spatial by `input_axes`, `output_axes` or "
                 "`batch_axes`.",
-            )
-        out_channels = axes.count(axes.output)
-        if out_channels % self.groups:
-            raise _validate.error(
-                type(self).__name__,
-                "`groups` to divide the number of output channels",
-                f"groups={self.groups}, shape={axes.shape} with {out_channels} output "
-                "channels",
-                "Pass the `groups` of the convolution.",
             )
 
     def blocks(self, axes: KernelAxes, rows: int, dtype: str) -> Any:

@@ -140,8 +140,7 @@ class LSUVPass(Observer):
         described = self._waiting.get(id(layer))
         if described is not None and self.draws is not None:
             for kernel, axes in described.kernels:
-                if kernel.ndim > 1:
-                    self.changes.assign(kernel, self.draws(kernel, axes))
+                self.changes.assign(kernel, self.draws(kernel, axes))
 
     # What is measured, and what is done about it
 
