@@ -1,13 +1,16 @@
 """An interrupt at any line of ours leaves the model as it was."""
 
+import collections
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from catalogue import BACKEND
 from keras import layers
 from odd_layers import Restless, picture
 
@@ -27,26 +30,36 @@ def interrupt():
 
 def test_an_interrupt_waits():
     lines = []
-    with pytest.raises(KeyboardInterrupt), hold_interrupts():
-        interrupt()
+
+    def held():
         with hold_interrupts():
             interrupt()
-        lines.append("all of them run")
-    assert lines
+            with hold_interrupts():
+                interrupt()
+            lines.append("reached")
+
+    with pytest.raises(KeyboardInterrupt):
+        held()
+    assert lines == ["reached"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_where_it_is_allowed_it_comes_at_once():
     lines = []
-    with pytest.raises(KeyboardInterrupt), hold_interrupts():
-        try:
-            with allow_interrupts():
+
+    def held():
+        with hold_interrupts():
+            try:
+                with allow_interrupts():
+                    interrupt()
+                    lines.append("not reached")
+            finally:
+                # The second one waits until this is done.
                 interrupt()
-                lines.append("not reached")
-        finally:
-            # The second one waits until this is done.
-            interrupt()
-            lines.append("reached")
+                lines.append("reached")
+
+    with pytest.raises(KeyboardInterrupt):
+        held()
     assert lines == ["reached"]
 
 
@@ -100,13 +113,20 @@ def test_in_another_thread_nothing_is_held():
 
 
 def run_traced(function, at_line):
-    """Calls `at_line(place)` at each line of ours, before it runs."""
+    """Calls `at_line` before each line of ours, with the line and its how-manieth run.
+
+    The code that handles an interrupt is left out.
+    """
+    runs = collections.Counter()
 
     def tracer(frame, event, argument):
-        if not frame.f_code.co_filename.startswith(PACKAGE):
+        code = frame.f_code
+        if not code.co_filename.startswith(PACKAGE) or code.co_name == "deliver":
             return None
         if event == "line":
-            at_line((frame.f_code.co_filename, frame.f_lineno))
+            line = code.co_filename, frame.f_lineno
+            runs[line] += 1
+            at_line((line, runs[line]))
         return tracer
 
     before = sys.gettrace()
@@ -117,21 +137,45 @@ def run_traced(function, at_line):
         sys.settrace(before)
 
 
-def lines_of(function):
-    """The lines of ours that run, each once."""
-    places = {}
-    run_traced(function, lambda place: places.setdefault(place))
-    return list(places)
+def place():
+    """The innermost running lines of ours, without those that handle an interrupt."""
+    lines = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_stack(sys._getframe())
+        if frame.f_code.co_filename.startswith(PACKAGE)
+    ]
+    return tuple(lines[2:4])
 
 
-def interrupted_at(function, place):
-    """Runs the function with an interrupt at the first execution of a line."""
-    is_sent = False
+def lines_to_interrupt(function):
+    """One line, and its how-manieth run, for each place that handles an interrupt.
+
+    An interrupt is sent at every line, unless an earlier one still waits: then it would
+    be handled together with that one.
+    """
+    handled, found, waiting = [], {}, []
+
+    def at_line(line):
+        while handled:
+            found.setdefault(handled.pop(), waiting.pop())
+        if not waiting:
+            waiting.append(line)
+            interrupt()
+
+    before = signal.signal(signal.SIGINT, lambda *_: handled.append(place()))
+    try:
+        run_traced(function, at_line)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return [*found.values(), *waiting]
+
+
+def interrupted_at(function, line):
+    """Runs the function with an interrupt at this line."""
 
     def at_line(here):
-        nonlocal is_sent
-        if here == place and not is_sent:
-            is_sent = True
+        if here == line:
+            sys.settrace(None)
             interrupt()
 
     with pytest.raises(KeyboardInterrupt):
@@ -153,19 +197,21 @@ X, Y = np.random.default_rng(0).normal(size=(2, 4, 2)).astype("float32")
 CALLS = {
     "lsuv": lambda model: lsuv(model, X),
     "signal_report": lambda model: signal_report(model, X, Y[:, :1]),
-    "compare": lambda model: compare(model, {"a": "he_normal", "b": None}, X),
+    "compare": lambda model: compare(model, {"he": "he_normal"}, X),
 }
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_after_an_interrupt_at_any_line_the_model_is_as_before(name):
     model, call = restless_model(), CALLS[name]
+    call(model)
     before = picture(model)
     values = model.get_weights()
-    places = lines_of(lambda: call(model))
+    lines = lines_to_interrupt(lambda: call(model))
     model.set_weights(values)
     assert picture(model) == before
-    assert len(places) > 100
-    for place in places:
-        interrupted_at(lambda: call(model), place)
-        assert picture(model) == before, place
+    assert len(lines) > 30
+    # The lines are nearly the same on each backend. PyTorch, the fastest, tries all.
+    for line in lines[:: 1 if BACKEND == "torch" else 4]:
+        interrupted_at(lambda: call(model), line)
+        assert picture(model) == before, line

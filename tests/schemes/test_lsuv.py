@@ -246,12 +246,13 @@ def test_an_integer_seed_can_be_repeated():
     np.testing.assert_array_equal(*kernels)
 
 
-def test_what_the_initializer_says_about_axes_stays():
-    model = keras.Sequential([keras.Input((6, 6, 4)), layers.Conv2DTranspose(4, 1)])
-    wanted = {"input_axes": [-2], "output_axes": [-1], "batch_axes": [0, 1]}
-    initializer = keras_initx.HaarOrthogonal(**wanted)
-    lsuv(model, batch(8, 6, 6, 4), initializer=initializer)
-    assert initializer.get_config()["batch_axes"] == [0, 1]
+def test_the_axes_of_the_initializer_are_used():
+    model = keras.Sequential([keras.Input((6, 6, 4)), layers.Conv2DTranspose(4, 2)])
+    axes = {"input_axes": [-2], "output_axes": [-1], "batch_axes": [0, 1]}
+    lsuv(model, batch(8, 6, 6, 4), initializer=keras_initx.HaarOrthogonal(**axes))
+    # By the axes of the layer, the four taps together would be orthogonal.
+    values = np.linalg.svd(to_numpy(model.layers[0].kernel), compute_uv=False)
+    np.testing.assert_allclose(values, values[0, 0, 0], rtol=1e-3)
 
 
 def test_an_initializer_may_be_a_function():
@@ -480,7 +481,27 @@ def test_a_layer_that_does_not_follow_its_kernel_is_given_up():
     note = "its standard deviation does not follow the scale of its kernel"
     assert note_of(report, "standardized") == note
     assert (to_numpy(convolution.kernel) == before).all()
+    row = report[0]
+    assert (row.std_after, row.factor) == (row.std_before, 1.0)
     assert_unit_variance(model, x, report)
+
+
+class Vector(layers.Layer):
+    """Its kernel has one axis, of which no initializer of matrices knows anything."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=shape[-1:], initializer="normal")
+
+    def call(self, inputs):
+        return inputs * self.kernel
+
+
+def test_a_vector_is_scaled_and_not_drawn():
+    model = keras.Sequential([keras.Input((8,)), Vector()])
+    before = to_numpy(model.layers[0].kernel)
+    report = lsuv(model, batch(64, 8), initializer="he_normal")
+    kernel = to_numpy(model.layers[0].kernel)
+    np.testing.assert_allclose(kernel, report[0].factor * before, rtol=1e-5)
 
 
 def test_a_subclass_of_a_keras_layer_has_its_axes():
@@ -633,8 +654,7 @@ def test_a_batch_that_is_not_finite(value):
         model,
         x,
         "`lsuv` needs a batch of finite numbers. Received: NaN or infinity in the "
-        f"batch, which layer '{path}' (`Dense`) is the first to meet. Clean or scale "
-        "the data.",
+        f"batch, found at layer '{path}' (`Dense`). Clean or scale the data.",
     )
 
 
@@ -646,9 +666,9 @@ def test_a_layer_without_a_kernel_that_makes_nan():
     failing(
         model,
         batch(32, 8),
-        "`lsuv` needs finite numbers in front of each layer. Received: NaN or infinity "
-        f"in the inputs of layer '{model.layers[-1].path}' (`Dense`). Look at the "
-        "layers before it that have no kernel.",
+        "`lsuv` needs finite inputs of each layer. Received: NaN or infinity in the "
+        f"inputs of layer '{model.layers[-1].path}' (`Dense`). Check the layers before "
+        "it that have no kernel.",
     )
 
 
@@ -658,8 +678,8 @@ def test_weights_that_are_not_finite():
     failing(
         model,
         batch(32, 8),
-        "`lsuv` needs finite pre-activations. Received: NaN or infinity out of layer "
-        f"'{model.layers[2].path}' (`Dense`), whose inputs are finite. Look at its "
+        "`lsuv` needs finite pre-activations. Received: NaN or infinity from layer "
+        f"'{model.layers[2].path}' (`Dense`), whose inputs are finite. Check its "
         "weights.",
     )
 
@@ -705,7 +725,7 @@ def test_strictly_a_dead_layer_is_an_error():
         batch(32, 8),
         "`lsuv` needs pre-activations that vary, because of `strict`. Received: layer "
         f"'{model.layers[1].path}' (dead: its pre-activation does not vary). Look at "
-        "what comes into it, and at its kernel.",
+        "its inputs and at its kernel.",
         initializer=None,
         strict=True,
     )
