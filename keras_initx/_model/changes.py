@@ -1,6 +1,5 @@
-"""Changes of variables, all or none."""
+"""Changes of variables: all of them, or none."""
 
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
@@ -8,13 +7,17 @@ import keras
 import numpy as np
 
 from keras_initx._backend import saved, scaled, stored
+from keras_initx._model.interrupts import hold_interrupts
 
 
 class Changes:
-    """Assigns variables, and puts them back bit for bit if the context fails.
+    """Changes variables, and puts them back bit for bit if the context fails.
+
+    After the context `undo` can still put them back, until the next one begins.
 
     Examples:
-        with Changes() as changes:
+        changes = Changes()
+        with hold_interrupts(), changes:
             changes.assign(layer.kernel, kernel)
             check(model)  # If this raises, the kernel is the old one again.
     """
@@ -23,12 +26,12 @@ class Changes:
         self._before: dict[int, tuple[keras.Variable, Any]] = {}
 
     def assign(self, variable: keras.Variable, value: Any) -> None:
-        """Assigns, and remembers what stood there before the first time."""
+        """Assigns the value, and keeps the one from before the first change."""
         self.remember(variable)
         variable.assign(value)
 
     def scale(self, variable: keras.Variable, factors: np.ndarray) -> None:
-        """Multiplies, and remembers the same."""
+        """Multiplies by the factors, and keeps the value from before."""
         self.remember(variable)
         before = stored(variable)
         after = scaled(before, factors, np.zeros(()))
@@ -36,19 +39,19 @@ class Changes:
             variable.assign(after)
 
     def remember(self, variable: keras.Variable) -> None:
-        """Keeps what the variable holds now, unless it is kept already."""
+        """Keeps the present value of the variable, unless an earlier one is kept."""
         if id(variable) not in self._before:
             self._before[id(variable)] = (variable, saved(variable))
 
-    def undo(self, variables: Iterable[keras.Variable] | None = None) -> None:
-        """Puts these variables back, or all."""
-        chosen = self._before if variables is None else map(id, variables)
-        for key in list(chosen):
-            if key in self._before:
-                variable, value = self._before.pop(key)
+    def undo(self) -> None:
+        """Puts all variables back."""
+        with hold_interrupts():
+            for variable, value in self._before.values():
                 variable.assign(value)
+            self._before.clear()
 
     def __enter__(self) -> "Changes":
+        self._before.clear()
         return self
 
     def __exit__(
@@ -59,4 +62,3 @@ class Changes:
     ) -> None:
         if kind is not None:
             self.undo()
-        self._before.clear()

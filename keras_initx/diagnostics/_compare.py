@@ -10,6 +10,7 @@ from keras_initx import _validate
 from keras_initx._keras import trained_variables
 from keras_initx._model.batches import one_labelled_batch
 from keras_initx._model.changes import Changes
+from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.redraw import Redraw
 from keras_initx._model.sublayers import sublayers
@@ -86,7 +87,7 @@ def compare(
     reports: dict[str, SignalReport] = {}
     for name, scheme in schemes.items():
         try:
-            with _model(build_or_model, labelled[0]) as model:
+            with hold_interrupts(), _model(build_or_model, labelled[0]) as model:
                 _apply(model, scheme)
                 reports[name] = look(
                     "compare",
@@ -139,7 +140,8 @@ def _is_initializer(scheme: Any) -> bool:
 def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
     """The model for one scheme: a new one, or one whose weights are put back."""
     if not isinstance(build_or_model, keras.layers.Layer):
-        model = build_or_model()
+        with allow_interrupts():
+            model = build_or_model()
         if not isinstance(model, keras.layers.Layer):
             raise _no_model(f"a function that returns {model!r}")
         build(model, batch)
@@ -175,7 +177,8 @@ def _apply(model: keras.layers.Layer, scheme: Any) -> None:
     if scheme is None:
         return
     if not _is_initializer(scheme):
-        scheme(model)
+        with allow_interrupts():
+            scheme(model)
         return
     draws, done = Redraw(scheme), set()
     for layer in sublayers(model):
@@ -183,4 +186,6 @@ def _apply(model: keras.layers.Layer, scheme: Any) -> None:
         for kernel, axes in described.kernels if described is not None else ():
             if id(kernel) not in done and kernel.trainable:
                 done.add(id(kernel))
-                kernel.assign(draws(kernel, axes))
+                with allow_interrupts():
+                    value = draws(kernel, axes)
+                kernel.assign(value)

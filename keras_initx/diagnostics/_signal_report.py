@@ -6,6 +6,7 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._model.batches import one_labelled_batch
+from keras_initx._model.interrupts import hold_interrupts
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.tensors import is_float_tensor
 from keras_initx._model.trace import Observer, trace
@@ -131,7 +132,7 @@ def look(
     build(model, batch)
     samples, inputs = _inputs(owner, batch)
     seen, value, found = SignalPass(samples), None, None
-    with preserve_loss(model):
+    with hold_interrupts(), preserve_loss(model):
         with keras.StatelessScope():
             output = trace(model, batch, seen, training=training)
         seen.note_outputs(output)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from catalogue import BACKEND, to_numpy
-from keras import layers
+from keras import layers, ops
 from odd_layers import Compiled, Restless, picture
 
 from keras_initx._model.sublayers import sublayers
@@ -124,6 +124,26 @@ def test_an_activation_may_be_a_layer():
     assert layer.activation.name == "leaky"
 
 
+def test_an_activation_that_is_used_twice_is_shown_once():
+    class Twice(layers.Layer):
+        activation = staticmethod(ops.tanh)
+
+        def call(self, inputs):
+            return self.activation(self.activation(inputs) + 1)
+
+    class Count(Observer):
+        seen = ()
+
+        def pre_activation(self, call, tensor):
+            self.seen += (tensor,)
+            return tensor
+
+    x, count = ops.ones((2, 3)), Count()
+    trace(Twice(), x, count)
+    assert len(count.seen) == 1
+    assert count.seen[0] is x
+
+
 def test_models_within_models():
     model = keras.Sequential([keras.Input((3,)), Block("inner"), dense("head")])
     record, _ = watch(model, batch(2, 3))
@@ -172,15 +192,47 @@ def test_time_distributed_runs_its_layer_once():
     assert ("dense", 2) not in record.pre_activations
 
 
+class Hidden(layers.Layer):
+    """Sets to -1 what its mask hides, and doubles the rest in training."""
+
+    def call(self, inputs, training=False, mask=None):
+        doubled = 2 * inputs if training else inputs
+        return doubled if mask is None else ops.where(mask[:, None], doubled, -1.0)
+
+
+def test_time_distributed_hands_on_its_mask_and_whether_it_is_in_training():
+    x = batch(2, 3, 4)
+    x[0, 1:] = 0
+    model = keras.Sequential([layers.Masking(), layers.TimeDistributed(Hidden())])
+    output = to_numpy(trace(model, x, Observer(), training=True))
+    expected = np.where(x == 0, -1, 2 * x)
+    np.testing.assert_array_equal(output, expected)
+    np.testing.assert_array_equal(to_numpy(model(x, training=True)), expected)
+
+
 def test_bidirectional_layers_are_seen_and_their_cells_are_not():
-    wrapper = layers.Bidirectional(layers.LSTM(3, name="lstm"))
-    model = keras.Sequential([keras.Input((5, 4)), wrapper])
-    x = batch(2, 5, 4)
+    wrapper = layers.Bidirectional(layers.GRU(3, name="gru"))
+    model = keras.Sequential([keras.Input((2, 4)), wrapper])
+    x = batch(2, 2, 4)
     expected = to_numpy(model(x))
     record, output = watch(model, x)
     np.testing.assert_allclose(to_numpy(output), expected, atol=1e-6)
-    assert {"forward_lstm", "backward_lstm"} <= set(record.order)
-    assert not any("cell" in name for name in record.order)
+    assert record.order[-2:] == ["forward_gru", "backward_gru"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.SimpleRNN(3), (2, 2, 4)),
+        (layers.LSTM(3), (2, 2, 4)),
+        (layers.ConvLSTM1D(3, 1), (2, 2, 4, 2)),
+    ],
+)
+def test_a_recurrent_layer_is_one_layer(layer, shape):
+    record, output = watch(layer, batch(*shape))
+    assert record.order == [layer.name]
+    # Its activation belongs to the loop over time.
+    assert record.pre_activations[layer.name, 1] is output
 
 
 def test_it_runs_in_inference_mode():
@@ -204,6 +256,31 @@ def test_masks_arrive_also_within_attention():
     }
     assert masks["dense"] == masks["query"] == masks["value"] == (x > 0).tolist()
     assert masks["attention_output"] is None
+
+
+def test_a_mask_is_known_while_a_call_with_it_runs():
+    class Unmasks(layers.Layer):
+        """Calls a layer on one tensor, with a mask and without."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = dense("first"), dense("second")
+
+        def build(self, shape):
+            self.first.build(shape)
+            self.second.build(shape)
+
+        def call(self, inputs):
+            tensor = inputs + 1
+            tensor._keras_mask = ops.ones((2,), "bool")
+            self.first(tensor)
+            del tensor._keras_mask
+            return self.second(tensor)
+
+    record, _ = watch(Unmasks(), batch(2, 3))
+    _, first, second = record.calls
+    assert first.mask is not None
+    assert second.mask is None
 
 
 def test_what_runs_compiled_is_named_and_left_alone():
@@ -234,11 +311,7 @@ def test_many_layers_need_no_recursion():
     class Deep(keras.Model):
         def __init__(self):
             super().__init__()
-            self.all = [dense(f"d{i}") for i in range(1000)]
-
-        def build(self, shape):
-            for layer in self.all:
-                layer.build(shape)
+            self.all = [layers.Identity(name=f"d{i}") for i in range(1000)]
 
         def call(self, inputs):
             for layer in self.all:
@@ -290,13 +363,18 @@ def test_a_layer_can_be_run_again():
                 call.repeat()
             return tensor
 
-    block, x, record = Block(), batch(4, 3), Again()
-    block(x)
-    output = trace(block, x, record)
-    np.testing.assert_allclose(to_numpy(output), to_numpy(block(x)), atol=1e-6)
+    x, record = batch(4, 3), Again()
+    model = keras.Sequential([keras.Input((3,)), Block(), shared := dense("x"), shared])
+    output = trace(model, x, record)
+    np.testing.assert_allclose(to_numpy(output), to_numpy(model(x)), atol=1e-6)
     assert len(record.seen) == 3
-    # What runs within a repetition runs for the first time still.
-    assert {call.number for call in record.calls} == {1}
+    # A repetition is no other call.
+    numbers = {(call.layer.name, call.number) for call in record.calls}
+    within = {"block", "first", "in_a_dict", "last"}
+    assert {number for name, number in numbers if name in within} == {1}
+    # What comes after it is counted again.
+    assert {number for name, number in numbers if name == "x"} == {1, 2}
+    assert not record.calls[-1].is_repetition
 
 
 # What it leaves
@@ -332,9 +410,16 @@ class StopAt(Observer):
         return self.at("leave", call, output)
 
 
+@pytest.fixture(scope="module")
+def restless():
+    """One for all tests, because they leave it as it was."""
+    keras.utils.clear_session()
+    return restless_model()
+
+
 @pytest.mark.parametrize("train_mode", [False, True])
-def test_nothing_stays_on_the_model(train_mode):
-    model = restless_model()
+def test_nothing_stays_on_the_model(restless, train_mode):
+    model = restless
     model(batch(3, 4))
     if BACKEND == "torch":
         model.train(train_mode)
@@ -346,9 +431,8 @@ def test_nothing_stays_on_the_model(train_mode):
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
 @pytest.mark.parametrize("event", ["enter", "pre_activation", "leave"])
 @pytest.mark.parametrize("name", ["a", "query", "restless", "lstm"])
-def test_nothing_stays_whatever_is_raised(error, event, name):
-    keras.utils.clear_session()
-    model = restless_model()
+def test_nothing_stays_whatever_is_raised(restless, error, event, name):
+    model = restless
     before = picture(model)
     with pytest.raises(type(error)) as caught:
         trace(model, batch(3, 4), StopAt(error, event, name))

@@ -1,5 +1,7 @@
 """The factor that gives a pre-activation its variance, judged by applying it."""
 
+import decimal
+
 import hypothesis
 import numpy as np
 import pytest
@@ -60,6 +62,9 @@ def test_for_each_channel(seed, is_centered):
     else:
         assert not found.shift.any()
     assert found.std_after == pytest.approx(2.0)
+    # The root of the mean variance, not the mean of the roots.
+    mean_variance = (linear + bias).var((0, 1)).mean()
+    assert found.std_before == pytest.approx(np.sqrt(mean_variance))
 
 
 def test_centering_shifts_all_channels_alike():
@@ -81,6 +86,19 @@ def test_two_roots_the_kernel_keeps_its_sign():
     found = correct(*statistics_of(linear + bias), bias, target, 1e-9)
     assert found.factors > 0
     assert (found.factors * linear + bias).std() == pytest.approx(target, rel=1e-6)
+
+
+def test_a_small_root_is_exact():
+    """The bias nearly has the target alone: a difference would lose half the digits."""
+    bias, variance = np.array([[1.0, -1.0]]), np.full((1, 2), 0.5)
+    target = 1 + 2.0**-26
+    found = correct(4 * bias, variance, bias, target, 1e-9)
+    # 9.5 f^2 + 6 f = target^2 - 1, with Var[a] = 0.5 + 9 and Cov[a, bias] = 3.
+    with decimal.localcontext(prec=50):
+        room = decimal.Decimal(target) ** 2 - 1
+        linear_variance = decimal.Decimal("9.5")
+        root = ((9 + linear_variance * room).sqrt() - 3) / linear_variance
+    assert found.factors.item() == pytest.approx(float(root), rel=1e-14)
 
 
 def test_within_the_tolerance_nothing_changes():

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_initx import _validate
 from keras_initx._backend import pullback
+from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.tensors import as_array, is_float_tensor
 from keras_initx._model.trace import trace
 from keras_initx._report.table import number
@@ -108,10 +109,11 @@ def jacobian_of(
             f"a model of {size} outputs",
             "Leave `jacobian` out, or pass a part of the model.",
         )
-    rows = [
-        np.concatenate([np.ravel(as_array(part)[0]) for part in product(direction)])
-        for direction in np.eye(size, dtype="float32")
-    ]
+    with allow_interrupts():
+        rows = [
+            np.concatenate([np.ravel(as_array(part)[0]) for part in product(direction)])
+            for direction in np.eye(size, dtype="float32")
+        ]
     matrix = np.array(rows, "float64")
     values = np.full(min(matrix.shape), np.nan)
     if np.isfinite(matrix).all():

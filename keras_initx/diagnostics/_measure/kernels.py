@@ -14,6 +14,7 @@ from keras_initx._keras import (
     own_trainable_variables,
 )
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.tensors import as_array
 from keras_initx.diagnostics._measure.rows import KernelRow
@@ -83,7 +84,8 @@ def add_singular_values(kernels: list[Kernel]) -> None:
         matrices = kernel.matrices.astype("float64")
         values = np.array([np.nan])
         if np.isfinite(matrices).all():
-            values = np.linalg.svd(matrices, compute_uv=False)
+            with allow_interrupts():
+                values = np.linalg.svd(matrices, compute_uv=False)
         kernel.row.largest_singular_value = float(values.max())
         kernel.row.smallest_singular_value = float(values.min())
 

@@ -1,4 +1,4 @@
-"""The factor by which a kernel must grow so that a pre-activation has a given variance.
+"""The factor of a kernel that gives a pre-activation the wanted variance.
 
 Everything here is NumPy in float64, on a few numbers for each unit.
 """
@@ -7,17 +7,17 @@ import dataclasses
 
 import numpy as np
 
-# Below this share of its mean square, a variance is the rounding of equal numbers.
+# Below this share of the mean square a variance is rounding: the numbers are equal.
 _ROUNDING = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
 class Correction:
-    """What to do to a pre-activation `kernel * inputs + bias`, and what comes out.
+    """How to correct a pre-activation `kernel * inputs + bias`, and the result.
 
-    The arrays have the rank of the pre-activation. `factors` belong to the kernel and
-    `shift` to the bias; `is_dead` and `is_hopeless` say where there is no factor,
-    because nothing varies, or because the bias alone varies too much.
+    The arrays have the rank of the pre-activation. The kernel is multiplied by
+    `factors`, and `shift` is added to the bias. There is no factor where nothing varies
+    (`is_dead`), and where the bias alone varies too much (`is_hopeless`).
     """
 
     factors: np.ndarray
@@ -36,11 +36,11 @@ class Correction:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether all is well as it is."""
+        """Whether the pre-activation stays as it is."""
         return bool(np.all(self.factors == 1) and np.all(self.shift == 0))
 
     def offset(self, bias: np.ndarray) -> np.ndarray:
-        """What the scaled pre-activation lacks: it was scaled together with its bias.
+        """What to add to `factors * pre_activation`, in which the bias is scaled too.
 
         factors * (kernel * inputs + bias) + offset
             = factors * kernel * inputs + bias + shift
@@ -63,15 +63,18 @@ def correct(
 
     Args:
         mean: float64 array. The mean of the pre-activation, of size 1 along the axes
-            over which it was taken.
-        variance: float64 array. Its variance, of that shape.
-        bias: float64 array. The bias, to be broadcast to that shape.
+            of which it is the mean.
+        variance: float64 array. Its variance, of the same shape.
+        bias: float64 array. The bias, which is broadcast to that shape.
         target_std: float. The wanted standard deviation.
-        tolerance: float. The relative error that is left as it is.
-        units: tuple of int. The axes that keep a statistic of their own. Defaults to
-            none: one statistic for all.
-        is_centered: bool. Whether the mean becomes 0, by a shift of the bias. Defaults
-            to `False`.
+        tolerance: float. A standard deviation with at most this relative error stays.
+        units: tuple of int. The axes along which each unit gets a factor of its own.
+            Defaults to none: one factor for all.
+        is_centered: bool. Whether a shift of the bias makes the mean 0. Defaults to
+            `False`.
+
+    Returns:
+        Correction.
     """
     others = tuple(axis for axis in range(mean.ndim) if axis not in units)
 
@@ -91,7 +94,7 @@ def correct(
     discriminant = covariance**2 + linear_variance * room
     is_dead = linear_variance <= _ROUNDING * (linear_variance + linear_mean**2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Of the two forms of the larger root, the one that subtracts nothing.
+        # The larger root has two forms. The one without a difference is exact.
         root = np.sqrt(np.maximum(discriminant, 0))
         factors = np.where(
             covariance > 0,

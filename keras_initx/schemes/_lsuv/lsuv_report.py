@@ -27,15 +27,15 @@ class LayerRow:
         type: str. The name of its class.
         calls: int. How often the layer ran in the pass.
         std_before: float or None. The standard deviation of its pre-activation before
-            its own correction: with the new kernel where one was drawn, and with what
-            the corrected layers before it hand on. With `per_channel` the root of the
-            mean variance of a channel.
+            its own correction: with the new kernel if one was drawn, and with inputs
+            from corrected layers. With `per_channel` the root of the channels' mean
+            variance.
         std_after: float or None. The same, after the correction.
         mean: float or None. The mean of the pre-activation after the correction.
-        factor: float or None. What the kernel was multiplied by. With `per_channel` the
+        factor: float or None. The factor of the kernel. With `per_channel` the
             geometric mean of the factors.
-        is_scaled: bool. Whether the layer was corrected, or found right.
-        note: str. Why not, and what else there is to say.
+        is_scaled: bool. Whether the layer has the wanted standard deviation now.
+        note: str. Why it has not, or a remark.
     """
 
     path: str
@@ -55,7 +55,7 @@ class LSUVReport(Tabular):
     It prints as a table, and shows as one in a notebook.
 
     Attributes:
-        target_std: float. What was asked for.
+        target_std: float. The wanted standard deviation.
         rows: list of rows, each with the attributes `path`, `type`, `calls`,
             `std_before`, `std_after`, `mean`, `factor`, `is_scaled` and `note`.
     """
@@ -71,7 +71,7 @@ class LSUVReport(Tabular):
         return len(self.rows)
 
     def __getitem__(self, path: str | int) -> LayerRow:
-        """The row of a layer, by its path, or by its place."""
+        """The row of a layer, by its path or its number."""
         if isinstance(path, int):
             return self.rows[path]
         for row in self.rows:
@@ -86,7 +86,7 @@ class LSUVReport(Tabular):
 
     @property
     def skipped(self) -> list[LayerRow]:
-        """The layers that were left alone; each row's note says why."""
+        """The other layers; the note of each row says why."""
         return [row for row in self.rows if not row.is_scaled]
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class LSUVReport(Tabular):
         }
 
     def plot(self, ax: Any = None) -> Any:
-        """Redraw the standard deviation before and after, by depth.
+        """Draws the standard deviation before and after, by depth.
 
         Args:
             ax: matplotlib.axes.Axes or None. Where to draw. Defaults to `None`: a new
@@ -118,7 +118,7 @@ class LSUVReport(Tabular):
         ax.plot(depth, [row.std_before for row in shown], "o--", label="before")
         ax.plot(depth, [row.std_after for row in shown], "s-", label="after")
         ax.axhline(self.target_std, color="gray", linewidth=1, label="target")
-        # A dead layer, at 0, lies below the picture.
+        # A dead layer has 0, which a logarithmic axis cannot show.
         ax.set_yscale("log", nonpositive="clip")
         ax.set_xlabel("layer, in order of execution")
         ax.set_ylabel("standard deviation of the pre-activation")

@@ -6,12 +6,12 @@ import keras
 from keras import ops
 
 from keras_initx import _validate
+from keras_initx._model.observer import LayerCall
 from keras_initx._model.tensors import is_float_tensor
-from keras_initx._model.trace import LayerCall
 
 
 def not_finite(call: LayerCall, batch: LayerCall | None, tensor: Any) -> ValueError:
-    """The error that names the cause.
+    """Returns the error that names the cause.
 
     Args:
         call: LayerCall. The first call whose pre-activation is not finite.
@@ -23,15 +23,15 @@ def not_finite(call: LayerCall, batch: LayerCall | None, tensor: Any) -> ValueEr
         return _validate.error(
             "lsuv",
             "a batch of finite numbers",
-            f"NaN or infinity in the batch, which {layer} is the first to meet",
+            f"NaN or infinity in the batch, found at {layer}",
             "Clean or scale the data.",
         )
     if not _are_finite(call):
         return _validate.error(
             "lsuv",
-            "finite numbers in front of each layer",
+            "finite inputs of each layer",
             f"NaN or infinity in the inputs of {layer}",
-            "Look at the layers before it that have no kernel.",
+            "Check the layers before it that have no kernel.",
         )
     if keras.backend.standardize_dtype(tensor.dtype) == "float16":
         return _validate.error(
@@ -43,13 +43,13 @@ def not_finite(call: LayerCall, batch: LayerCall | None, tensor: Any) -> ValueEr
     return _validate.error(
         "lsuv",
         "finite pre-activations",
-        f"NaN or infinity out of {layer}, whose inputs are finite",
-        "Look at its weights.",
+        f"NaN or infinity from {layer}, whose inputs are finite",
+        "Check its weights.",
     )
 
 
 def _are_finite(call: LayerCall) -> bool:
-    """Whether all that a layer was called with is finite."""
+    """Whether all inputs of the call are finite."""
     leaves = keras.tree.flatten((call.args, call.kwargs))
     return all(
         bool(ops.all(ops.isfinite(leaf))) for leaf in leaves if is_float_tensor(leaf)

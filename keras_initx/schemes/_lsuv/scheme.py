@@ -8,6 +8,7 @@ import keras
 from keras_initx import _validate
 from keras_initx._model.batches import one_batch
 from keras_initx._model.changes import Changes
+from keras_initx._model.interrupts import hold_interrupts
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.redraw import Redraw
 from keras_initx._model.selection import Selection
@@ -133,13 +134,19 @@ def lsuv(
     )
     batches = _validate.positive_integer("lsuv", "batches", batches)
     batch = one_batch("lsuv", x, batches)
-    with scheme.changes:
-        trace(model, batch, scheme)
-        rows = scheme.complete(model)
-        scheme.selection.check([row.path for row in rows])
-        for message in scheme.warnings:
-            warnings.warn(message, stacklevel=2)
-    return LSUVReport(scheme.target_std, rows)
+    try:
+        with hold_interrupts(), scheme.changes:
+            trace(model, batch, scheme)
+            rows = scheme.complete(model)
+            scheme.selection.check([row.path for row in rows])
+            for message in scheme.warnings:
+                warnings.warn(message, stacklevel=2)
+            report = LSUVReport(scheme.target_std, rows)
+        return report
+    except KeyboardInterrupt:
+        # It came after the last change: there is no report, and so no change.
+        scheme.changes.undo()
+        raise
 
 
 def _progress(model: keras.Model, verbose: Any) -> keras.utils.Progbar | None:

@@ -1,4 +1,4 @@
-"""A layer of which nothing is certain: its kernel is scaled until the output fits."""
+"""A layer of an unknown class: its kernel is scaled until the output fits."""
 
 import dataclasses
 import math
@@ -7,17 +7,17 @@ from keras_initx._backend import saved
 from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx.schemes._lsuv.correction import Correction
 
-# How often the kernel is scaled at most.
+# The kernel is scaled at most this often.
 _ATTEMPTS = 10
-# An output that grows with a smaller power of the kernel does not follow it.
+# With a smaller power the output does not follow the kernel.
 _LEAST_POWER = 0.05
 
 
 class Trial:
-    """What was tried on one layer.
+    """The trials on one layer.
 
-    Its output may grow with any power of the kernel. The power is estimated from the
-    last trial, and taken as 1 at first.
+    The output may grow with any power of the kernel. The power is 1 in the first trial,
+    and then estimated from the last one.
     """
 
     def __init__(self, first: Correction, described: LayerKernel) -> None:
@@ -31,7 +31,7 @@ class Trial:
         self._last = (first.std_before, 1.0)
 
     def next(self, correction: Correction) -> Correction | None:
-        """What to try now, where the formula says `correction`; None to give up."""
+        """The next trial, from what the formula says; None to give up."""
         std, factor = self._last
         if abs(math.log(factor)) > _LEAST_POWER and std > 0 < correction.std_before:
             self._power = math.log(correction.std_before / std) / math.log(factor)
