@@ -543,7 +543,7 @@ def test_it_prints_as_a_table(comparison):
     verdicts = [report.verdicts for report in comparison.reports.values()]
     assert lines[7].startswith("verdict ")
     for (first, *_), name in zip(verdicts, FIVE, strict=True):
-        assert first.kind in lines[7]
+        assert first.title in lines[7]
         assert f"{name}: {first}" in lines
     assert str(comparison) == repr(comparison)
     assert "The standard deviation of each layer's output." in lines
@@ -552,7 +552,7 @@ def test_it_prints_as_a_table(comparison):
 def test_the_table_without_a_loss():
     lines = str(compare(mlp(1), {"one": None}, X)).splitlines()
     assert not [line for line in lines if line.startswith(("loss", "gradient"))]
-    assert lines[4].split() == ["verdict", "nothing", "conspicuous"]
+    assert lines[4].split() == ["verdict", "looks", "healthy"]
 
 
 def test_it_shows_in_a_notebook(comparison):
