@@ -433,7 +433,7 @@ def test_more_than_half_of_the_values_are_saturated():
         assert kinds(model, x) == [kind]
     found = verdict_of("saturated_units", model, x)
     assert found.text.endswith(
-        "The kernel has 8 times the variance that 'tanh' needs. Use "
+        "The kernel has 8 times the variance 1 / fan_in. Use "
         '`kernel_initializer="haar_orthogonal"`, or `keras_initx.lsuv(model, x)`, '
         "which sets the scale of each kernel by the data."
     )

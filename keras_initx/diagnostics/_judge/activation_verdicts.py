@@ -3,7 +3,7 @@
 import math
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.remedies import kernel_remedy
+from keras_initx.diagnostics._judge.remedies import LSUV, NORMALIZE
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.activation_bounds import RECTIFIERS
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -11,8 +11,8 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 # More than half of the values on a flat part: for tanh that means a standard deviation
 # of the pre-activation above 2.6, where 1 is healthy and has 8 % there.
 SATURATED = 0.5
-# What a kernel must do to its inputs for it to be the reason.
-_ENLARGED = 1.5
+# A kernel of so many times the variance 1 / fan_in is the reason itself.
+ENLARGED = 1.5
 # A unit of a healthy rectifier is on for an input with probability 1/2. Even if all
 # inputs were alike, more than half of the units and four standard errors are dead only
 # by a fault.
@@ -68,14 +68,24 @@ def saturated_units(findings: Findings) -> Verdict | None:
 
 
 def _advice(findings: Findings, row: LayerRow) -> str:
-    """What to do about the kernel, or about the bias and the inputs."""
+    """What to do about the biases, the kernel or the inputs, whichever is large."""
     if abs(row.pre_activation_mean or 0) > row.scale:
         return (
             "The mean is the larger part. Use zero biases, or "
             "`keras_initx.lsuv(model, x, center=True)`."
         )
     linear = findings.linear_until(row)[-1:]
-    return kernel_remedy(findings, row.activation, linear, 1, _ENLARGED)
+    variance = max(
+        (k.scaled_variance for r in linear for k in r.kernels[:1]), default=0
+    )
+    if variance > ENLARGED:
+        return (
+            f"The kernel has {variance:.2g} times the variance 1 / fan_in. Use "
+            f'`kernel_initializer="haar_orthogonal"`, or {LSUV}.'
+        )
+    return (
+        f"The inputs of the layer are large. Put {NORMALIZE} before it, or use {LSUV}."
+    )
 
 
 def _is_dead(row: LayerRow) -> bool:

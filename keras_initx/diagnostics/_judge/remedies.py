@@ -3,7 +3,10 @@
 import collections
 import math
 
-from keras_initx.diagnostics._judge.activation_facts import activation_facts
+from keras_initx.diagnostics._judge.activation_facts import (
+    ActivationFacts,
+    activation_facts,
+)
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.rows import LayerRow
 
@@ -38,44 +41,38 @@ def scale_remedy(
     if facts.is_mostly_mean:
         return f"{other_than_mean(activation)} Or use {LSUV}."
     if count := amplifying_layers(findings, activation):
-        return (
-            f"{count} layers of {activation!r} amplify each deviation of the scale, so "
-            "that no initializer keeps it. Put "
-            f"{NORMALIZE} after each of these layers."
-        )
-    return kernel_remedy(findings, activation, rows, direction)
+        return normalize(count, activation)
+    return _kernel_remedy(findings, activation, facts, rows, direction)
 
 
-def kernel_remedy(
+def _kernel_remedy(
     findings: Findings,
     activation: str,
+    facts: ActivationFacts,
     rows: list[LayerRow],
     direction: int,
-    factor: float = _FACTOR,
 ) -> str:
-    """Another initializer, unless the kernels have the right scale already.
-
-    Args:
-        findings: Findings.
-        activation: str. That of the layers whose kernels are meant.
-        rows: list of LayerRow. The linear layers that made the scale wrong.
-        direction: int. 1 if the scale is too large, -1 if it is too small.
-        factor: float. What the kernels must have done for them to be the reason.
-    """
-    facts = activation_facts(activation)
-    if facts is None:
-        return f"Use {LSUV}."
+    """Another initializer, unless the kernels have the right scale already."""
     logs = _scales(findings, rows, activation, facts.gain)
-    if direction * sum(logs) < math.log(factor):
+    needs = f"{activation!r} needs" if activation else "a linear layer needs"
+    if direction * sum(logs) < math.log(_FACTOR):
         return (
-            f"The kernels have the scale that {_named(activation)} needs already. Put "
-            f"{NORMALIZE} after these layers, or use {LSUV}."
+            f"The kernels have the scale that {needs} already. Put {NORMALIZE} after "
+            f"each of these layers, or use {LSUV}."
         )
     ratio = math.exp(2 * sum(logs) / len(logs))
     who = "On average the kernels have" if len(logs) > 1 else "The kernel has"
     return (
-        f"{who} {ratio:.2g} times the variance that {_named(activation)} needs. Use "
+        f"{who} {ratio:.2g} times the variance that {needs}. Use "
         f"`kernel_initializer={facts.initializer}`, or {LSUV}."
+    )
+
+
+def normalize(count: int, activation: str) -> str:
+    """What to use with an activation that amplifies deviations."""
+    return (
+        f"{count} layers of {activation!r} amplify each deviation of the scale, so "
+        f"that no initializer keeps it. Put {NORMALIZE} after each of these layers."
     )
 
 
@@ -159,7 +156,3 @@ def _scales(
         if variance and math.isfinite(variance):
             found.append(math.log(variance) / 2 - math.log(gain))
     return found
-
-
-def _named(activation: str) -> str:
-    return repr(activation) if activation else "a linear layer"

@@ -8,6 +8,7 @@ from keras_initx.diagnostics._judge.remedies import (
     is_choice,
     other_than_choice,
     other_than_mean,
+    scale_remedy,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -34,15 +35,9 @@ def constant_output(findings: Findings) -> Verdict | None:
         # A last kernel of zeros is a common choice, in each of several heads too, and
         # learns.
         return None
-    if first.activation == "softmax" and first.units == 1:
-        advice = "A softmax over one unit is always 1: use 'sigmoid'."
-    elif is_choice(activation := findings.activation(first)):
-        advice = other_than_choice(activation)
-    else:
-        advice = "Check the kernels and biases there, and the data."
     text = (
         f"from {findings.name(first)} on, all outputs are the same for all inputs. "
-        f"{advice}"
+        f"{_advice_on_constants(findings, first)}"
     )
     return Verdict("constant_output", first.path, text)
 
@@ -120,11 +115,26 @@ def _first_without_kernel(findings: Findings, row: LayerRow, limit: float) -> La
     return row
 
 
+def _advice_on_constants(findings: Findings, row: LayerRow) -> str:
+    """What to do against outputs that are all the same."""
+    activation = findings.activation(row)
+    if row.activation == "softmax" and row.units == 1:
+        return "A softmax over one unit is always 1: use 'sigmoid'."
+    if is_choice(activation):
+        return other_than_choice(activation)
+    if activation and row.mean == 0 and row.kernel_norm > 0:
+        # All pre-activations are within the part of the activation that is zero.
+        return scale_remedy(findings, row, findings.linear_until(row), -1)
+    return "Check the kernels and biases there, and the data."
+
+
 def _advice(findings: Findings, row: LayerRow) -> str:
     """What to do against a collapse, by what made the outputs alike."""
     if findings.place(row.path) < findings.place(findings.linear[0].path):
         return "No kernel comes before it: scale the data as the model expects them."
     activation = findings.activation(row)
+    if is_choice(activation):
+        return other_than_choice(activation)
     facts = activation_facts(activation)
     if facts is None or not facts.has_mean:
         return (
