@@ -25,11 +25,13 @@ def small(seed=0):
 
 def mlp(depth=3, **options):
     """Kernels of equal shapes."""
-    model = keras.Sequential([keras.Input((6,))], name="model")
-    for place in range(depth):
-        model.add(layers.Dense(6, "tanh", name=f"hidden_{place}", **options))
-    model.add(layers.Dense(2, name="head"))
-    return model
+    hidden = [
+        layers.Dense(6, "tanh", name=f"hidden_{place}", **options)
+        for place in range(depth)
+    ]
+    # A list is built once; `add` builds all that is there each time.
+    steps = [keras.Input((6,)), *hidden, layers.Dense(2, name="head")]
+    return keras.Sequential(steps, name="model")
 
 
 def restless(**options):
@@ -206,6 +208,24 @@ def test_shared_and_tied_kernels_are_drawn_once():
     ByAxes.calls.clear()
     compare(model, {"one": ByAxes()}, X)
     assert len(ByAxes.calls) == 1
+
+
+def test_vectors_are_left(looked_at):
+    """A scale of each unit, say, is no kernel, whatever its name."""
+
+    class Scale(layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=shape[-1:], name="kernel")
+
+        def call(self, inputs):
+            return inputs * self.kernel
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(6), Scale()])
+    dense, vector = kernels(model).values()
+    compare(model, {"one": "ones"}, X)
+    drawn, left = looked_at[0].values()
+    np.testing.assert_array_equal(drawn, np.ones_like(dense))
+    np.testing.assert_array_equal(left, vector)
 
 
 def test_frozen_kernels_are_left(looked_at):

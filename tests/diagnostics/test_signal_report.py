@@ -12,7 +12,10 @@ from limits import rounding
 from odd_layers import Compiled, Restless, picture
 
 from keras_initx import signal_report
+from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread
+from keras_initx.diagnostics._show.report import SignalReport
 
 RANDOM = np.random.default_rng(0)
 STEP = 1e-5
@@ -587,6 +590,26 @@ def test_an_own_compute_loss_is_used():
     close(report.loss, 3 * to_numpy(model(x)).mean())
 
 
+def test_the_loss_of_a_model_is_that_of_training():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = dense("dense", 2)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+        def compute_loss(
+            self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+        ):
+            return ops.mean(y_pred**2) * (1 if training else 100)
+
+    model, x = Own(), batch(4, 3)
+    model.compile("sgd")
+    report = signal_report(model, x, batch(4, 2))
+    close(report.loss, np.mean(to_numpy(model(x)) ** 2))
+
+
 def pieces(x, y):
     class Pieces(keras.utils.PyDataset):
         def __len__(self):
@@ -641,9 +664,12 @@ def test_precisions(policy):
     )
     wide.set_weights(model.get_weights())
     expected = signal_report(wide, x, y, "mse")
+    # In float16 the loss is scaled on its way, and shown as it is.
+    close(report.loss, expected.loss, 2**-4)
     for found, row in zip(report, expected, strict=True):
         # bfloat16 has 8 bits.
         close(found.std, row.std, 2**-5)
+        close(found.output_gradient, row.output_gradient, 2**-4)
         close(found.gradient, row.gradient, 2**-4)
 
 
@@ -982,6 +1008,16 @@ def test_it_shows_in_a_notebook(report):
     assert html.count("<tr>") == 5
     assert "<td>lstm</td>" in html
     assert "Looks healthy" in html
+
+
+def test_html_shows_each_text_as_it_is():
+    """The names of layers, in the table and in the verdicts, are no tags."""
+    row = LayerRow("<b>", "Dense", std=1.0)
+    verdict = Verdict("dead_units", "<b>", "in '<b>' & more.")
+    html = SignalReport([], [row], [verdict])._repr_html_()
+    assert "<td>&lt;b&gt;</td>" in html
+    assert "<p>Dead units: in &#x27;&lt;b&gt;&#x27; &amp; more.</p>" in html
+    assert "<b>" not in html
 
 
 def test_rows_are_found_by_path_by_its_end_and_by_place(report):

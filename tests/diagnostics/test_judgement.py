@@ -1,4 +1,4 @@
-"""Where each verdict begins: rows made by hand, a little below each limit and above."""
+"""Where each verdict begins, and which follow from others, by rows made by hand."""
 
 import math
 
@@ -155,9 +155,10 @@ def test_selu_needs_pre_activations_within_a_quarter():
         # A delta of stride 2 reads what a 1 x 1 convolution would.
         (1 / 4, 1, False, False),
         (1 / 8, 1, False, True),
+        (2 / 9, 1, False, True),
         (1 / 4, 1 / 4, False, False),
         (1 / 2, 1, True, True),
-        (3 / 4, 1, True, False),
+        (5 / 9, 1, True, False),
         (1 / 4, 1 / 4, True, False),
     ],
 )
@@ -187,3 +188,102 @@ def test_what_saturates_is_the_kernel_the_inputs_or_the_bias(mean, variance, wor
     )
     (found,) = verdicts([], [one, row("b")], 1.0)
     assert words in found.text
+
+
+# What one fault brings about in the layers after it, or in all gradients
+
+COPIES = {"kernel": {"has_equal_units": True}}
+DEAD = {"activation": "relu", "dead": 1.0}
+SMALL = {"pre_activation_std": 1e-5}
+LARGE = {"pre_activation_std": 1e5}
+CONSTANT = {"is_constant": True}
+ALIKE = {"cosine": 1.0}
+UNEVEN = {"spread": 1e6}
+NO_GRADIENT = {"output_gradient": 0.0}
+SMALL_GRADIENT = {"output_gradient": 1e-6}
+
+
+def told(a=(), b=(), c=(), d=()):
+    """The verdicts on four layers, each with the sum of these faults."""
+    faults = {"a": a, "b": b, "c": c, "d": d}
+    rows = []
+    for path, each in faults.items():
+        quantities = {}
+        for fault in [each] if isinstance(each, dict) else each:
+            quantities |= fault
+        rows.append(row(path, **quantities))
+    return kinds(*rows)
+
+
+@pytest.mark.parametrize("effect", [DEAD, SMALL, CONSTANT, ALIKE, UNEVEN])
+def test_units_that_are_copies_or_dead_explain_the_signal_after_them(effect):
+    assert told(b=COPIES, c=effect, d=effect) == ["symmetric_units"]
+    if effect is not DEAD:
+        assert told(b=DEAD, c=effect, d=effect) == ["dead_units"]
+
+
+@pytest.mark.parametrize("effect", [NO_GRADIENT, SMALL_GRADIENT])
+def test_units_that_are_copies_or_dead_explain_the_gradient_before_them(effect):
+    assert told(a=effect, b=COPIES) == ["symmetric_units"]
+    assert told(a=effect, b=DEAD) == ["dead_units"]
+
+
+@pytest.mark.parametrize("effect", [SMALL, ALIKE])
+def test_constant_outputs_explain_the_signal_after_them(effect):
+    after = [CONSTANT, effect]
+    assert told(b=CONSTANT, c=after, d=after) == ["constant_output"]
+
+
+def test_constant_outputs_explain_that_there_is_no_gradient():
+    first = [CONSTANT, NO_GRADIENT]
+    assert told(a=first, b=first, c=CONSTANT, d=CONSTANT) == ["constant_output"]
+
+
+def test_inputs_that_are_alike_become_constant_in_the_end():
+    after = [ALIKE, CONSTANT]
+    assert told(a=ALIKE, b=ALIKE, c=after, d=after) == ["collapsed_inputs"]
+
+
+@pytest.mark.parametrize("effect", [ALIKE, CONSTANT, UNEVEN])
+def test_a_small_signal_explains_what_biases_and_rounding_make_of_it(effect):
+    after = [SMALL, effect]
+    assert told(a=SMALL, b=SMALL, c=after, d=after) == ["vanishing_signal"]
+
+
+def test_a_large_signal_explains_that_samples_are_uneven():
+    assert told(b=LARGE, c=UNEVEN, d=UNEVEN) == ["exploding_signal"]
+
+
+def test_a_signal_that_is_not_finite_has_no_finite_gradient():
+    nan = {"std": math.nan, "output_gradient": math.nan}
+    assert told(b=nan) == ["non_finite_signal"]
+
+
+def test_a_gradient_of_zero_has_not_vanished_too():
+    assert told(a=NO_GRADIENT) == ["no_gradient"]
+
+
+@pytest.mark.parametrize("cause", [DEAD, COPIES])
+def test_what_comes_before_a_fault_has_another_reason(cause):
+    kind = "dead_units" if cause is DEAD else "symmetric_units"
+    after = [UNEVEN, cause]
+    assert told(a=UNEVEN, b=UNEVEN, c=after) == [kind, "uneven_samples"]
+
+
+def test_what_does_not_follow_is_told_too():
+    assert told(a=UNEVEN, b=UNEVEN, c=[UNEVEN, LARGE]) == [
+        "exploding_signal",
+        "uneven_samples",
+    ]
+    assert told(a=SMALL_GRADIENT, b=LARGE) == ["exploding_signal", "vanishing_gradient"]
+    assert told(a=SMALL_GRADIENT, b=ALIKE, c=ALIKE) == [
+        "collapsed_inputs",
+        "vanishing_gradient",
+    ]
+
+
+def test_of_two_that_may_cause_each_other_the_earlier_one_is_told():
+    both = [SMALL, CONSTANT]
+    assert told(a=SMALL, b=both, c=both, d=both) == ["vanishing_signal"]
+    assert told(a=CONSTANT, b=both, c=both, d=both) == ["constant_output"]
+    assert told(a=both, b=both, c=both, d=both) == ["vanishing_signal"]
