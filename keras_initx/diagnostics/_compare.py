@@ -31,12 +31,12 @@ def compare(
 ) -> Comparison:
     """The signal reports of several schemes on one architecture, side by side.
 
-    Each scheme is put on the model, `signal_report` looks at it, and the next one
-    follows. Afterwards, also after an error, the weights of a given model are put back
-    bit for bit, and so are all other variables: moving averages, seeds, those of its
-    optimizer. It stays built, if it was not, and a scheme's other changes stay, as of
-    the layers or of `trainable`; for these pass a function that builds. It is called
-    once for each scheme.
+    Each scheme sets the weights, `signal_report` looks at the model, and the next
+    scheme follows. Afterwards, also after an error, all variables of a given model are
+    put back bit for bit: weights, moving averages, seeds, and those of its optimizer. A
+    model that was not built stays built. Other changes that a scheme makes stay too,
+    for example added layers or `trainable`: for such schemes pass a function that
+    builds the model. It is called once for each scheme.
 
     Examples:
     >>> model = keras.Sequential([keras.Input((30,))])
@@ -53,17 +53,17 @@ def compare(
     ...     x,
     ... )
     >>> [verdict.kind for verdict in comparison["small"].verdicts]
-    ['vanishing signal']
+    ['vanishing_signal']
     >>> round(comparison["lsuv"].rows[-1].pre_activation_std, 1)
     1.0
 
     Args:
         build_or_model: keras.Model, or a function without arguments that builds one.
         schemes: dict. For each name what to do: None leaves the model as it is. A
-            `str`, `dict` or `keras.initializers.Initializer` is drawn for each
-            trainable kernel of dense, convolutional and attention layers, by the
-            layer's own axes and with a seed of its own. Any other function is called
-            with the model and sets its weights.
+            `str`, `dict` or `keras.initializers.Initializer` draws each trainable
+            kernel of dense, convolutional and attention layers, by the layer's own axes
+            and with a seed of its own. Any other function is called with the model and
+            sets its weights.
         x: As in `signal_report`.
         y: As in `signal_report`. Defaults to `None`.
         loss: As in `signal_report`. Defaults to `None`.
@@ -76,7 +76,7 @@ def compare(
         `plot()`.
 
     Raises:
-        ValueError: If `schemes` is not a dict that names some, or if there is no
+        ValueError: If `schemes` is not a dict of at least one scheme, or if there is no
             model; or as in `signal_report`.
         Exception: What a scheme raises, with a note that names the scheme.
     """
@@ -104,7 +104,7 @@ def compare(
 
 
 def _check(schemes: Any) -> None:
-    """Raises where something is no scheme, before the first one is looked at."""
+    """Raises if something is not a scheme, before the first one is used."""
     is_dict = isinstance(schemes, dict) and len(schemes) > 0
     if not (is_dict and all(isinstance(name, str) for name in schemes)):
         raise _validate.error(
@@ -165,7 +165,7 @@ def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
 
 
 def _begin_again(optimizer: keras.optimizers.Optimizer) -> None:
-    """Sets an optimizer that a scheme has built to what it was then."""
+    """Sets an optimizer that a scheme has built to the state of a new one."""
     twin = type(optimizer).from_config(optimizer.get_config())
     twin.build(trained_variables(optimizer))
     for variable, other in zip(optimizer.variables, twin.variables, strict=True):

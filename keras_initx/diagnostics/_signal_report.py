@@ -10,13 +10,14 @@ from keras_initx._model.interrupts import hold_interrupts
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.tensors import is_float_tensor
 from keras_initx._model.trace import Observer, trace
+from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
 from keras_initx.diagnostics._measure.losses import has_loss, loss_of, preserve_loss
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
-from keras_initx.diagnostics._measure.statistics import mean_cosine, statistics
+from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
 from keras_initx.diagnostics._show.report import SignalReport
 
 
@@ -33,28 +34,29 @@ def signal_report(
 ) -> SignalReport:
     """Looks at a model before it trains: the signal and the gradient in each layer.
 
-    The answer to "why does my network not start to learn?": a table of what each layer
-    does, in the order of execution, and verdicts in words, which name the first layer
-    where something goes wrong and what to use instead. For each layer:
+    It answers "why does my network not start to learn?". A table shows what each layer
+    does, in the order of execution. Verdicts say in words which layer is the first
+    where something goes wrong, and what to use instead. For each layer the report has:
 
     - the fans of its kernel, by the layer's own axes;
     - mean and standard deviation of its pre-activation and of its output;
     - the share of dead units: channels that are zero for all samples and positions;
     - for bounded activations (tanh, sigmoid, ...) the share of saturated values: within
       3 % of the bounds, where tanh and sigmoid have less than 12 % of their slope;
-    - the mean cosine between its outputs for different inputs: near 1, all inputs have
-      become one. Taken over up to 16 samples, and of large outputs over a part of
-      some 33,000 entries, evenly spread.
+    - the mean cosine between its outputs for different inputs: near 1, the network can
+      no longer tell its inputs apart. It uses up to 16 samples, and of large outputs
+      some 33,000 entries, evenly spaced;
+    - the spread: how many times the output for one of these samples is as large as that
+      for another;
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
       of the kernel, and the norm of the gradient of the output.
 
-    The model is called as in training, because that is where it has to learn: a
-    `BatchNormalization` uses the batch. In inference mode it would use its initial
-    statistics, and do nothing. Only layers that add noise (`Dropout`,
-    `GaussianNoise`, ...) hand on what they get, because noise would hide that inputs
-    collapse. Containers such as `MultiHeadAttention` show as the layers within them,
-    recurrent layers as one. Shared layers show their first call; the gradient of a
-    kernel is that of all calls.
+    The model is called with `training=True`, because that is where it has to learn: a
+    `BatchNormalization` then uses the batch, and not its initial statistics. Layers
+    that only add noise (`Dropout`, `GaussianNoise`, ...) return their input, because
+    noise would hide that inputs become alike. A container such as `MultiHeadAttention`
+    shows as the layers within it, a recurrent layer as one layer. A shared layer shows
+    its first call; the gradient of its kernel is that of all calls.
 
     Nothing on the model changes: no weight, no seed, no moving average, no metric, no
     flag, and not its optimizer. NaN and infinity are shown, not raised.
@@ -66,7 +68,7 @@ def signal_report(
     >>> x, y = keras.random.normal((2, 64, 20), seed=0)
     >>> report = keras_initx.diagnostics.signal_report(model, x, y, loss="mse")
     >>> [verdict.kind for verdict in report.verdicts]
-    ['vanishing signal', 'vanishing gradient']
+    ['vanishing_signal', 'vanishing_gradient']
     >>> len(report), report[0].fan_in
     (20, 20)
 
@@ -83,8 +85,8 @@ def signal_report(
             dict of these for several outputs. Defaults to `None`: that of the compiled
             model, as training computes it, with regularization.
         sample_weight: The weights of the samples. Defaults to `None`.
-        training: bool. Whether the model is called as in training, but for noise.
-            Defaults to `True`.
+        training: bool. What the model is called with. Layers that only add noise
+            return their input either way. Defaults to `True`.
         jacobian: bool. Whether to compute the singular values of the Jacobian from
             inputs to outputs at the first sample, which stays in its batch where a
             `BatchNormalization` mixes the samples. It is exact, and takes one backward
@@ -145,7 +147,8 @@ def look(
         if jacobian:
             is_alone = not (training and seen.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)
-    return SignalReport(inputs, seen.rows, training, value, found)
+    told = verdicts(inputs, seen.rows, value)
+    return SignalReport(inputs, seen.rows, told, training, value, found)
 
 
 def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:
@@ -199,7 +202,7 @@ def _inputs(owner: str, batch: Any) -> tuple[int, list[LayerRow]]:
             found = statistics(tensor, (len(tensor.shape) - 1,))
             row = LayerRow(f"input {len(rows) + 1}", "Input", calls=0)
             row.mean, row.std, row.dead = found.mean, found.std, found.dead
-            row.cosine = mean_cosine(tensor, samples)
+            row.cosine, row.spread = cosine_and_spread(tensor, samples)
             rows.append(row)
     if len(rows) == 1:
         rows[0].path = "input"

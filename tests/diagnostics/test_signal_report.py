@@ -12,7 +12,10 @@ from limits import rounding
 from odd_layers import Compiled, Restless, picture
 
 from keras_initx import signal_report
-from keras_initx.diagnostics._measure.statistics import mean_cosine
+from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.statistics import cosine_and_spread
+from keras_initx.diagnostics._show.report import SignalReport
 
 RANDOM = np.random.default_rng(0)
 STEP = 1e-5
@@ -412,23 +415,25 @@ def test_the_cosine_of_samples_that_are_zero_is_not_taken():
     tensor = batch(5, 7, 3)
     tensor[[1, 4]] = 0
     tensor = ops.convert_to_tensor(tensor)
-    close(mean_cosine(tensor, 5), cosine(to_numpy(tensor)[[0, 2, 3]]))
-    assert mean_cosine(ops.zeros((4, 3)), 4) is None
-    assert mean_cosine(ops.ones((1, 3)), 1) is None
-    assert mean_cosine(ops.ones((5, 3)), 2) is None
-    close(mean_cosine(ops.ones((4, 3)), 4), 1)
+    norms = np.linalg.norm(to_numpy(tensor)[[0, 2, 3]].reshape(3, -1), axis=1)
+    expected = cosine(to_numpy(tensor)[[0, 2, 3]]), norms.max() / norms.min()
+    close(cosine_and_spread(tensor, 5), expected)
+    assert cosine_and_spread(ops.zeros((4, 3)), 4) == (None, None)
+    assert cosine_and_spread(ops.ones((1, 3)), 1) == (None, None)
+    assert cosine_and_spread(ops.ones((5, 3)), 2) == (None, None)
+    close(cosine_and_spread(ops.ones((4, 3)), 4), (1, 1))
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e20, 1e30])
 def test_the_cosine_of_any_scale(scale):
     x = batch(6, 50)
-    found = mean_cosine(ops.convert_to_tensor(x * np.float32(scale)), 6)
+    found, _ = cosine_and_spread(ops.convert_to_tensor(x * np.float32(scale)), 6)
     close(found, cosine(x.astype("float64")), 1e-5)
 
 
 def test_large_activations_are_compared_at_a_part_of_their_entries():
     x = batch(4, 300, 1000) + 0.5
-    found = mean_cosine(ops.convert_to_tensor(x), 4)
+    found, _ = cosine_and_spread(ops.convert_to_tensor(x), 4)
     # The cosine is 0.2; its standard error at 75,000 entries is below 1 / 250.
     assert abs(found - 0.2) < 4 / 250
     assert abs(found - cosine(x.astype("float64"))) > 1e-6
@@ -436,7 +441,7 @@ def test_large_activations_are_compared_at_a_part_of_their_entries():
 
 def test_at_most_16_samples_are_compared():
     x = batch(40, 8)
-    found = mean_cosine(ops.convert_to_tensor(x), 40)
+    found, _ = cosine_and_spread(ops.convert_to_tensor(x), 40)
     close(found, cosine(x[:16].astype("float64")), 1e-4)
 
 
@@ -585,6 +590,26 @@ def test_an_own_compute_loss_is_used():
     close(report.loss, 3 * to_numpy(model(x)).mean())
 
 
+def test_the_loss_of_a_model_is_that_of_training():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = dense("dense", 2)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+        def compute_loss(
+            self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+        ):
+            return ops.mean(y_pred**2) * (1 if training else 100)
+
+    model, x = Own(), batch(4, 3)
+    model.compile("sgd")
+    report = signal_report(model, x, batch(4, 2))
+    close(report.loss, np.mean(to_numpy(model(x)) ** 2))
+
+
 def pieces(x, y):
     class Pieces(keras.utils.PyDataset):
         def __len__(self):
@@ -640,9 +665,12 @@ def test_precisions(policy):
     )
     wide.set_weights(model.get_weights())
     expected = signal_report(wide, x, y, "mse")
+    # In float16 the loss is scaled on its way, and shown as it is.
+    close(report.loss, expected.loss, 2**-4)
     for found, row in zip(report, expected, strict=True):
         # bfloat16 has 8 bits.
         close(found.std, row.std, 2**-5)
+        close(found.output_gradient, row.output_gradient, 2**-4)
         close(found.gradient, row.gradient, 2**-4)
 
 
@@ -890,7 +918,7 @@ def test_where_there_is_no_jacobian():
     with refuses(
         "`signal_report` needs inputs of floats where `jacobian=True`. Received: "
         "inputs of integers only. Leave `jacobian` out, or pass the part of the model "
-        "behind its embedding."
+        "after its embedding."
     ):
         signal_report(model, np.ones((2, 3), "int32"), jacobian=True)
     model = keras.Sequential([keras.Input((3,)), dense("a", 1025)])
@@ -980,7 +1008,17 @@ def test_it_shows_in_a_notebook(report):
     html = report._repr_html_()
     assert html.count("<tr>") == 5
     assert "<td>lstm</td>" in html
-    assert "Nothing conspicuous" in html
+    assert "Looks healthy" in html
+
+
+def test_html_shows_each_text_as_it_is():
+    """The names of layers, in the table and in the verdicts, are no tags."""
+    row = LayerRow("<b>", "Dense", std=1.0)
+    verdict = Verdict("dead_units", "<b>", "in '<b>' & more.")
+    html = SignalReport([], [row], [verdict])._repr_html_()
+    assert "<td>&lt;b&gt;</td>" in html
+    assert "<p>Dead units: in &#x27;&lt;b&gt;&#x27; &amp; more.</p>" in html
+    assert "<b>" not in html
 
 
 def test_rows_are_found_by_path_by_its_end_and_by_place(report):
@@ -996,7 +1034,7 @@ def test_to_dict_is_strict_json(report):
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["loss"] == report.loss
     assert data["layers"][1]["kernels"][0]["fan_in"] == 3
-    assert data["verdicts"][0]["kind"] == "nothing conspicuous"
+    assert data["verdicts"][0]["kind"] == "healthy"
 
 
 def test_to_pandas_has_a_line_for_each_layer(report):

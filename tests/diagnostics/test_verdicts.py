@@ -10,12 +10,12 @@ from keras import layers, ops
 from limits import SIGMAS
 
 from keras_initx import HaarOrthogonal, lsuv, signal_report
-from keras_initx.diagnostics._judge import verdicts as module
-from keras_initx.diagnostics._judge.findings import Verdict
+from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 
 UNITS, SAMPLES = 64, 64
-HEALTHY = "nothing conspicuous"
+HEALTHY = "healthy"
 CROSS_ENTROPY = "categorical_crossentropy"
 RANDOM = np.random.default_rng(0)
 
@@ -39,7 +39,7 @@ def labels(samples, classes):
 
 
 def chain(*steps, inputs=(UNITS,), dtype=None):
-    """A model of these layers, each behind the one before."""
+    """A model of these layers, each after the one before."""
     start = hidden = keras.Input(inputs, dtype=dtype)
     for step in steps:
         hidden = step(hidden)
@@ -97,16 +97,17 @@ def test_vanishing_signal_and_gradient():
     # 0.2^4 = 1.6e-3, 0.2^5 = 3.2e-4: the fifth from the front, the sixth from the back.
     model = chain(*stack(10, 0.2))
     assert told(model, X, Y, "mse") == [
-        ("vanishing signal", "d4"),
-        ("vanishing gradient", "d4"),
+        ("vanishing_signal", "d4"),
+        ("vanishing_gradient", "d4"),
     ]
-    assert verdict_of("vanishing signal", model).text == (
+    assert verdict_of("vanishing_signal", model).text == (
         "from 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
-        "activations is below 0.001; in the last layer it is 1e-07. Use "
+        "activations is below 0.001; in the last layer it is 1e-07. On average the "
+        "kernels have 0.04 times the variance that a linear layer needs. Use "
         '`kernel_initializer="haar_orthogonal"`, or `keras_initx.lsuv(model, x)`, '
         "which sets the scale of each kernel by the data."
     )
-    gradient = verdict_of("vanishing gradient", model, X, Y, "mse").text
+    gradient = verdict_of("vanishing_gradient", model, X, Y, "mse").text
     assert gradient.startswith(
         "from 'd4' (Dense, row 5 of 10) back, the gradient of the outputs is below "
         "0.001 times its largest ("
@@ -120,14 +121,14 @@ def test_vanishing_signal_and_gradient():
 def test_one_factor_of_nearly_a_thousand_is_not_vanishing():
     # 0.2512^5 = 1.00e-3 as the tenth root of 1e-6; four layers of it are 4e-3.
     assert is_healthy(chain(*stack(4, 0.2)), X, Y, "mse")
-    assert kinds(chain(*stack(5, 0.2))) == ["vanishing signal"]
+    assert kinds(chain(*stack(5, 0.2))) == ["vanishing_signal"]
 
 
 def test_small_inputs_are_not_vanishing_ones():
     assert is_healthy(chain(*stack(3)), 1e-5 * X)
-    assert told(chain(*stack(10, 0.2)), 1e-5 * X) == [("vanishing signal", "d4")]
+    assert told(chain(*stack(10, 0.2)), 1e-5 * X) == [("vanishing_signal", "d4")]
     # Large ones hide nothing: a pre-activation below 1e-3 is small.
-    assert told(chain(*stack(10, 0.2)), 25 * X) == [("vanishing signal", "d6")]
+    assert told(chain(*stack(10, 0.2)), 25 * X) == [("vanishing_signal", "d6")]
 
 
 def test_a_signal_that_comes_back_has_not_vanished():
@@ -139,9 +140,10 @@ def test_vanishing_rectifiers_are_told_he_normal():
     """Keras's default initializer loses a factor of sqrt(2) in each rectifier."""
     model = chain(*rectified(30, "glorot_uniform"), dense("head", units=1))
     found = signal_report(model, X, batch(SAMPLES, 1), "mse").verdicts
-    assert [each.kind for each in found] == ["vanishing signal", "vanishing gradient"]
+    assert [each.kind for each in found] == ["vanishing_signal", "vanishing_gradient"]
     for each in found:
-        assert "Use `kernel_initializer=\"he_normal\"` for 'relu'" in each.text
+        assert "times the variance that 'relu' needs. Use " in each.text
+        assert 'Use `kernel_initializer="he_normal"`, or ' in each.text
     # Without noise: sqrt(2)^-20 = 1e-3. The noise of 64 units is sqrt(5 * 20 / 64) / 2.
     place = int(found[0].layer.removeprefix("d"))
     noise = SIGMAS * math.sqrt(5 * 20 / UNITS) / 2 / math.log(math.sqrt(2))
@@ -150,52 +152,20 @@ def test_vanishing_rectifiers_are_told_he_normal():
     assert is_healthy(model, X, batch(SAMPLES, 1), "mse")
 
 
-@pytest.mark.parametrize(
-    ("activation", "words"),
-    [
-        ("relu", "kernel_initializer=\"he_normal\"` for 'relu'"),
-        ("gelu", "kernel_initializer=\"he_normal\"` for 'gelu'"),
-        ("selu", "kernel_initializer=\"lecun_normal\"` for 'selu'"),
-        ("tanh", "kernel_initializer=\"haar_orthogonal\"` for 'tanh'"),
-        (None, 'kernel_initializer="haar_orthogonal"`, or'),
-        ("sigmoid", "Use 'tanh' or 'relu' instead of 'sigmoid'"),
-    ],
-)
-@pytest.mark.parametrize("place", ["own", "behind", "behind a normalization"])
-def test_what_to_use_follows_the_activation(activation, words, place):
-    behind = [layers.BatchNormalization(epsilon=1e-30)] * (place.count("norm"))
-    behind += [layers.Activation(activation or "linear")] * (place != "own")
-    first = dense("a", 1e-6, activation if place == "own" else None)
-    model = chain(first, *behind, dense("b", 1e-8))
-    model = keras.Model(model.input, model.get_layer("b").output)
-    report = signal_report(model, X)
-    findings = module.Findings(report.inputs, report.rows, None)
-    remedy = findings.remedy(report["a"])
-    assert words in remedy
-    assert "`keras_initx.lsuv(model, x)`" in remedy
-
-
-def test_an_activation_behind_another_kernel_is_not_ones_own():
-    model = chain(dense("a"), dense("b"), layers.ReLU(name="c"))
-    report = signal_report(model, X)
-    findings = module.Findings(report.inputs, report.rows, None)
-    assert findings.activation(report["a"]) == ""
-    assert findings.activation(report["b"]) == "relu"
-
-
 def test_exploding_signal_and_gradient():
     # 5^4 = 625, 5^5 = 3125 for the signal; 5^5, 5^6 = 15625 for the gradient.
     model = chain(*stack(10, 5.0))
     assert told(model, X, Y, "mse") == [
-        ("exploding signal", "d4"),
-        ("exploding gradient", "d3"),
+        ("exploding_signal", "d4"),
+        ("exploding_gradient", "d3"),
     ]
-    text = verdict_of("exploding signal", model).text
+    text = verdict_of("exploding_signal", model).text
     assert text.startswith(
         "from 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
-        "activations is above 1e+03, up to 9.8e+06. Use `kernel_initializer="
+        "activations is above 1e+03, up to 9.8e+06. On average the kernels have 25 "
+        "times the variance that a linear layer needs. Use `kernel_initializer="
     )
-    text = verdict_of("exploding gradient", model, X, Y, "mse").text
+    text = verdict_of("exploding_gradient", model, X, Y, "mse").text
     assert text.startswith(
         "from 'd3' (Dense, row 4 of 10) back, the gradient of the outputs is more than "
         "10,000 times that of the last layer ("
@@ -207,9 +177,9 @@ def test_exploding_signal_and_gradient():
 
 def test_large_inputs_are_not_exploding_ones():
     assert is_healthy(chain(*stack(3)), 1e4 * X)
-    assert told(chain(*stack(10, 5.0)), 1e4 * X) == [("exploding signal", "d4")]
+    assert told(chain(*stack(10, 5.0)), 1e4 * X) == [("exploding_signal", "d4")]
     # Small ones do not count: 3e-4 * 5^9 = 586, 3e-4 * 5^10 = 2930.
-    assert told(chain(*stack(10, 5.0)), 3e-4 * X) == [("exploding signal", "d9")]
+    assert told(chain(*stack(10, 5.0)), 3e-4 * X) == [("exploding_signal", "d9")]
 
 
 def test_what_a_normalization_takes_away_does_not_explode():
@@ -235,10 +205,10 @@ class Fork(layers.Layer):
 @pytest.mark.parametrize(
     ("factor", "kind"),
     [
-        (0.9e-3, "vanishing gradient"),
+        (0.9e-3, "vanishing_gradient"),
         (1.1e-3, HEALTHY),
         (0.9e4, HEALTHY),
-        (1.1e4, "exploding gradient"),
+        (1.1e4, "exploding_gradient"),
     ],
 )
 def test_the_limits_of_the_gradient(factor, kind):
@@ -256,13 +226,12 @@ def test_blocks_that_add_their_input_are_told_to_start_with_zeros():
         hidden = layers.Add(name=f"add{place}")([hidden, branch, branch])
     model = keras.Model(start, dense("head")(hidden))
     # The output of block k has 3^(k + 1); 3^7 = 2187.
-    assert told(model, X, Y, "mse")[0] == ("exploding signal", "d7")
-    for kind in ("exploding signal", "exploding gradient"):
+    assert told(model, X, Y, "mse")[0] == ("exploding_signal", "d7")
+    for kind in ("exploding_signal", "exploding_gradient"):
         assert verdict_of(kind, model, X, Y, "mse").text.endswith(
-            "Blocks that add their input double the variance: start the last kernel of "
-            "each with zeros, or normalize. Use "
-            '`kernel_initializer="haar_orthogonal"`, or `keras_initx.lsuv(model, x)`, '
-            "which sets the scale of each kernel by the data."
+            "Each block that adds its input makes the variance grow, twofold or more. "
+            'Use `kernel_initializer="zeros"` for the last kernel of each block, or '
+            "put `keras.layers.LayerNormalization()` before each block."
         )
     for place in range(20):
         kernel = model.get_layer(f"d{place}").kernel
@@ -273,7 +242,7 @@ def test_blocks_that_add_their_input_are_told_to_start_with_zeros():
 def test_batch_normalization_makes_the_gradient_grow():
     """Yang et al. (2019): by a factor of 1.2 in each rectified layer."""
 
-    def network(is_residual, depth=60):
+    def network(is_residual, depth=50):
         start = hidden = keras.Input((32,))
         for place in range(depth):
             block = layers.Dense(32, kernel_initializer="he_normal")(hidden)
@@ -283,13 +252,14 @@ def test_batch_normalization_makes_the_gradient_grow():
         return keras.Model(start, head)
 
     x, y = batch(16, 32), batch(16, 4)
-    found = verdict_of("exploding gradient", network(False), x, y, "mse")
+    found = verdict_of("exploding_gradient", network(False), x, y, "mse")
     assert found.text.endswith(
         "Each `BatchNormalization` makes the gradient grow on its way back, whatever "
-        "the kernels are. Use blocks that add their input, or fewer layers."
+        "the kernels are. Add the input of each block to its output, or use fewer "
+        "layers."
     )
-    assert "exploding gradient" not in kinds(network(False, 12), x, y, "mse")
-    assert "exploding gradient" not in kinds(network(True, 30), x, y, "mse")
+    assert "exploding_gradient" not in kinds(network(False, 12), x, y, "mse")
+    assert "exploding_gradient" not in kinds(network(True, 30), x, y, "mse")
 
 
 # NaN and infinity
@@ -299,7 +269,7 @@ def test_inputs_that_are_not_finite():
     x = X.copy()
     x[3, 4] = np.nan
     (found,) = signal_report(chain(*stack(2)), x, Y, "mse").verdicts
-    assert (found.kind, found.layer) == ("non-finite signal", None)
+    assert (found.kind, found.layer) == ("non_finite_signal", None)
     assert found.text == "the inputs have NaN or infinity. Clean or scale the data."
 
 
@@ -309,18 +279,19 @@ def test_a_kernel_that_is_not_finite():
     kernel[0, 0] = np.nan
     model.layers[2].kernel.assign(kernel)
     (found,) = signal_report(model, X, Y, "mse").verdicts
-    assert (found.kind, found.layer) == ("non-finite signal", "d1")
+    assert (found.kind, found.layer) == ("non_finite_signal", "d1")
     assert found.text == (
-        "'d1' (Dense, row 2 of 3) is the first whose output has NaN or infinity; its "
-        "kernel has NaN or infinity. Load or draw its weights again."
+        "'d1' (Dense, row 2 of 3) is the first layer whose output has NaN or infinity. "
+        "Its kernel has NaN or infinity: load or draw its weights again."
     )
 
 
 def test_a_signal_that_overflows():
     model = chain(*stack(3, 1e15, "relu"))
-    found = verdict_of("non-finite signal", model)
+    found = verdict_of("non_finite_signal", model)
     assert found.layer == "d2"
-    assert 'its inputs are finite. Use `kernel_initializer="he_normal"`' in found.text
+    assert "Its inputs are finite. On average the kernels have 5e+29" in found.text
+    assert 'Use `kernel_initializer="he_normal"`' in found.text
     lsuv(model, X)
     assert is_healthy(model)
 
@@ -328,22 +299,24 @@ def test_a_signal_that_overflows():
 def test_float16_ends_early():
     policy = keras.DTypePolicy("mixed_float16")
     model = chain(*stack(2, 1e4, dtype=policy))
-    found = verdict_of("non-finite signal", model)
+    found = verdict_of("non_finite_signal", model)
     assert found.layer == "d1"
     assert found.text.endswith(
-        "float16 ends at 65504. Use 'mixed_bfloat16', or a smaller scale: "
-        "`keras_initx.lsuv(model, x)`."
+        "The largest number of float16 is 65504. Use 'mixed_bfloat16', or a smaller "
+        "scale: `keras_initx.lsuv(model, x)`."
     )
     policy = keras.DTypePolicy("mixed_bfloat16")
-    assert "non-finite signal" not in kinds(chain(*stack(2, 1e4, dtype=policy)))
+    assert "non_finite_signal" not in kinds(chain(*stack(2, 1e4, dtype=policy)))
 
 
 def test_a_loss_that_is_not_finite():
     model = chain(*stack(2))
-    found = verdict_of("non-finite gradient", model, X, Y, lambda y, p: ops.log(-p * p))
+    found = verdict_of("non_finite_gradient", model, X, Y, lambda y, p: ops.log(-p * p))
     assert found.layer is None
-    assert found.text.startswith("the loss is nan. Look at the targets, and at what")
-    assert "`from_logits=True`" in found.text
+    assert found.text == (
+        "the loss is nan. Check the targets, and what the loss does with outputs of 0: "
+        "with `from_logits=True` it takes pre-activations."
+    )
 
 
 class Root(layers.Layer):
@@ -355,11 +328,12 @@ class Root(layers.Layer):
 
 def test_a_gradient_that_is_not_finite():
     model = chain(*stack(2), Root(name="root"), dense("last"))
-    assert told(model, X, Y, "mse") == [("non-finite gradient", "d1")]
-    text = verdict_of("non-finite gradient", model, X, Y, "mse").text
-    assert text.startswith(
-        "'d1' (Dense, row 2 of 4) is the first, on the way back from the loss, whose "
-        "output has a gradient of NaN or infinity. Use "
+    assert told(model, X, Y, "mse") == [("non_finite_gradient", "d1")]
+    assert verdict_of("non_finite_gradient", model, X, Y, "mse").text == (
+        "'d1' (Dense, row 2 of 4) is the first layer, on the way back from the loss, "
+        "whose output has a gradient of NaN or infinity. Check the operations after it "
+        "for an infinite slope, such as that of `keras.ops.sqrt` or `keras.ops.log` at "
+        "0: add a small constant to what they get, such as 1e-6."
     )
     model = chain(*stack(2), layers.ReLU(), dense("last"))
     assert is_healthy(model, X, Y, "mse")
@@ -386,19 +360,19 @@ def with_dead(dead, units=UNITS, activation="relu"):
 
 def test_dead_units():
     model = with_dead(64)
-    assert told(model, X, Y, "mse") == [("dead units", "b")]
-    text = verdict_of("dead units", model).text
+    assert told(model, X, Y, "mse") == [("dead_units", "b")]
+    text = verdict_of("dead_units", model).text
     assert text.startswith(
         "in 'b' (Dense, row 2 of 3) 100 % of the rectified units are zero for the "
-        "whole batch, and so is their gradient. Look at its biases, and at the mean of "
-        "its pre-activations: -1e+02 at a standard deviation of "
+        "whole batch, and so is their gradient. The mean of the pre-activations is "
+        "-1e+02, and their standard deviation is "
     )
     assert text.endswith(
-        "Use zero biases with `he_normal`, `keras_initx.lsuv(model, x, center=True)`, "
-        "or 'leaky_relu'."
+        'Use zero biases with `kernel_initializer="he_normal"`, or '
+        "`keras_initx.lsuv(model, x, center=True)`."
     )
     for remedy in (with_dead(0), with_dead(64, activation="leaky_relu")):
-        assert "dead units" not in kinds(remedy)
+        assert "dead_units" not in kinds(remedy)
     lsuv(model, X, center=True)
     assert is_healthy(model, X, Y, "mse")
 
@@ -406,23 +380,23 @@ def test_dead_units():
 @pytest.mark.parametrize(("dead", "units"), [(47, 64), (40, 64), (15, 16), (3, 4)])
 def test_half_of_the_units_and_four_standard_errors_may_be_dead(dead, units):
     # 0.5 + 4 * 0.5 / sqrt(64) = 0.75: 48 of 64. Of 16 units, all of them.
-    assert "dead units" not in kinds(with_dead(dead, units))
-    assert "dead units" in kinds(with_dead(dead + 1 if dead != 40 else 48, units))
+    assert "dead_units" not in kinds(with_dead(dead, units))
+    assert "dead_units" in kinds(with_dead(dead + 1 if dead != 40 else 48, units))
 
 
 def test_a_rectifier_with_a_layer_of_its_own():
     steps = [dense("a", bias_initializer=constant(-100)), layers.ReLU(name="b")]
-    assert told(chain(*steps, dense("c")), X, Y, "mse")[0] == ("dead units", "b")
+    assert told(chain(*steps, dense("c")), X, Y, "mse")[0] == ("dead_units", "b")
     steps[1] = layers.LeakyReLU(name="b")
-    assert "dead units" not in kinds(chain(*steps, dense("c")))
+    assert "dead_units" not in kinds(chain(*steps, dense("c")))
 
 
 def test_a_rectified_kernel_of_zeros_is_dead():
     steps = [dense("a", 1.0, "relu", kernel_initializer="zeros"), dense("b")]
     model = chain(*steps)
-    assert told(model, X, Y, "mse") == [("dead units", "a")]
-    assert verdict_of("dead units", model).text.endswith(
-        "Its pre-activations are all equal. Draw its kernel at random: "
+    assert told(model, X, Y, "mse") == [("dead_units", "a")]
+    assert verdict_of("dead_units", model).text.endswith(
+        "All pre-activations are equal. Draw the kernel at random: "
         '`kernel_initializer="he_normal"`.'
     )
 
@@ -440,26 +414,28 @@ def test_saturated(activation):
             dense("d"),
         )
 
-    found = verdict_of(f"saturated {activation}", network(gain))
+    found = verdict_of("saturated_units", network(gain))
     assert found.layer == "b"
     assert f"% of the outputs of '{activation}' are within 3 % of its" in found.text
-    assert ", and in 1 more layers it is so. The standard deviation of" in found.text
-    assert f"saturated {activation}" not in kinds(network(1.0))
+    assert ", and the same in 1 more layers. The mean of the" in found.text
+    assert "The mean is the larger part. Use zero biases, or" in found.text
+    assert "saturated_units" not in kinds(network(1.0))
 
 
 def test_more_than_half_of_the_values_are_saturated():
     # |tanh z| > 0.94 for |z| > 1.738: with a deviation of 1.738 / 0.6745 for half.
     half = math.atanh(0.94) / 0.67449
-    for factor, kind in ((0.9, HEALTHY), (1.1, "saturated tanh")):
+    for factor, kind in ((0.9, HEALTHY), (1.1, "saturated_units")):
         x = batch(4096, 32)
         model = chain(
             dense("a", factor * half, "tanh", units=32), dense("b"), inputs=(32,)
         )
         assert kinds(model, x) == [kind]
-    found = verdict_of("saturated tanh", model, x)
+    found = verdict_of("saturated_units", model, x)
     assert found.text.endswith(
-        "Use `kernel_initializer=\"haar_orthogonal\"` for 'tanh', or "
-        "`keras_initx.lsuv(model, x)`, which sets the scale of each kernel by the data."
+        "The kernel has 8 times the variance 1 / fan_in. Use "
+        '`kernel_initializer="haar_orthogonal"`, or `keras_initx.lsuv(model, x)`, '
+        "which sets the scale of each kernel by the data."
     )
     lsuv(model, x)
     assert is_healthy(model, x)
@@ -472,8 +448,8 @@ def test_a_sigmoid_may_start_with_the_share_of_rare_classes():
     assert is_healthy(model, X, np.zeros((SAMPLES, 20)), "binary_crossentropy")
     # Within a network, and for tanh, it is a fault.
     steps = [dense("a", 1.0, "sigmoid", **head), dense("b", units=20)]
-    assert "saturated sigmoid" in kinds(chain(*steps))
-    assert told(chain(dense("a", 20.0, "tanh"))) == [("saturated tanh", "a")]
+    assert "saturated_units" in kinds(chain(*steps))
+    assert told(chain(dense("a", 20.0, "tanh"))) == [("saturated_units", "a")]
 
 
 # Outputs that do not tell inputs apart
@@ -485,10 +461,10 @@ def test_constant_output():
         dense("b", 1.0, "tanh", kernel_initializer="zeros"),
         dense("c", bias_initializer="ones"),
     )
-    assert told(model, X) == [("constant output", "b")]
-    assert verdict_of("constant output", model).text == (
-        "from 'b' (Dense, row 2 of 3) on, nothing depends on the inputs. Look at the "
-        "kernels and biases there, or check the data."
+    assert told(model, X) == [("constant_output", "b")]
+    assert verdict_of("constant_output", model).text == (
+        "from 'b' (Dense, row 2 of 3) on, all outputs are the same for all inputs. "
+        "Check the kernels and biases there, and the data."
     )
     model.get_layer("b").kernel.assign(HaarOrthogonal()((UNITS, UNITS)))
     assert is_healthy(model, X)
@@ -497,8 +473,8 @@ def test_constant_output():
 @pytest.mark.filterwarnings("ignore:.*You are using a softmax over axis")
 def test_a_softmax_of_one_unit_is_constant():
     model = chain(dense("a"), dense("b", 1.0, "softmax", units=1))
-    assert told(model) == [("constant output", "b")]
-    assert verdict_of("constant output", model).text.endswith(
+    assert told(model) == [("constant_output", "b")]
+    assert verdict_of("constant_output", model).text.endswith(
         "A softmax over one unit is always 1: use 'sigmoid'."
     )
     assert is_healthy(chain(dense("a"), dense("b", 1.0, "sigmoid", units=1)))
@@ -507,7 +483,7 @@ def test_a_softmax_of_one_unit_is_constant():
 
 def test_data_that_are_all_alike():
     x = np.repeat(X[:1], 8, axis=0)
-    assert told(chain(*stack(3)), x) == [("constant output", "d0")]
+    assert told(chain(*stack(3)), x) == [("constant_output", "d0")]
 
 
 def test_collapsed_inputs():
@@ -515,13 +491,12 @@ def test_collapsed_inputs():
     steps = stack(6)
     steps[2] = dense("d2", bias_initializer=constant(100))
     model = chain(*steps)
-    assert told(model, X, Y, "mse") == [("collapsed inputs", "d2")]
-    assert verdict_of("collapsed inputs", model).text == (
+    assert told(model, X, Y, "mse") == [("collapsed_inputs", "d2")]
+    assert verdict_of("collapsed_inputs", model).text == (
         "from 'd2' (Dense, row 3 of 6) on, the outputs for different inputs have a "
         f"mean cosine above 0.99; it was {signal_report(model, X).inputs[0].cosine:.2g}"
-        " at first. Deep rectifiers, sigmoids and large biases do so. Use zero biases, "
-        "blocks that add their input, a normalization, or `keras_initx.LooksLinear` "
-        "with `keras_initx.CReLU`; or 'tanh' with `keras_initx.HaarOrthogonal`."
+        " at first. The layers after it can hardly tell inputs apart. Use "
+        '`bias_initializer="zeros"`, or `keras_initx.lsuv(model, x, center=True)`.'
     )
     model.get_layer("d2").bias.assign(np.zeros(UNITS))
     assert is_healthy(model, X, Y, "mse")
@@ -532,7 +507,7 @@ def test_the_limit_of_the_cosine(cosine, is_told):
     # A common part b has the cosine b^2 / (b^2 + 1).
     bias = math.sqrt(cosine / (1 - cosine))
     model = chain(dense("a", bias_initializer=constant(bias)), dense("b"))
-    assert kinds(model) == ["collapsed inputs" if is_told else HEALTHY]
+    assert kinds(model) == ["collapsed_inputs" if is_told else HEALTHY]
 
 
 def test_inputs_that_are_alike_collapse_only_if_they_come_closer():
@@ -543,8 +518,8 @@ def test_inputs_that_are_alike_collapse_only_if_they_come_closer():
             dense("a", kernel_initializer="identity", bias_initializer=constant(bias)),
             dense("b"),
         )
-        assert ("collapsed inputs", "a") in told(model, x) or not is_told
-        assert "collapsed inputs" not in kinds(model, x) or is_told
+        assert ("collapsed_inputs", "a") in told(model, x) or not is_told
+        assert "collapsed_inputs" not in kinds(model, x) or is_told
 
 
 def test_the_rounding_of_a_cosine_is_no_collapse():
@@ -555,9 +530,9 @@ def test_the_rounding_of_a_cosine_is_no_collapse():
     ]
     for row in rows:
         row.kernels = [KernelRow(row.path, (64, 64), fan_in=64, norm=8.0)]
-    assert [each.kind for each in module.verdicts([start], rows, None)] == [HEALTHY]
+    assert [each.kind for each in verdicts([start], rows, None)] == [HEALTHY]
     start.cosine = 0.9
-    assert module.verdicts([start], rows, None)[0].kind == "collapsed inputs"
+    assert verdicts([start], rows, None)[0].kind == "collapsed_inputs"
 
 
 def test_a_hundred_rectifiers_collapse():
@@ -566,16 +541,16 @@ def test_a_hundred_rectifiers_collapse():
     (found,) = report.verdicts
     cosines = [row.cosine for row in report][:-1]
     place = max(n for n, cosine in enumerate(cosines) if cosine <= 0.99) + 1
-    assert (found.kind, found.layer) == ("collapsed inputs", f"d{place}")
+    assert (found.kind, found.layer) == ("collapsed_inputs", f"d{place}")
 
 
 def test_the_layer_without_a_kernel_where_it_begins():
     steps = [dense("a"), layers.Rescaling(1.0, 100.0, name="b"), dense("c"), dense("d")]
-    assert told(chain(*steps), X) == [("collapsed inputs", "b")]
+    assert told(chain(*steps), X) == [("collapsed_inputs", "b")]
     steps = [layers.Rescaling(1.0, 100.0, name="a"), *stack(3)]
-    assert told(chain(*steps), X) == [("collapsed inputs", "a")]
-    assert verdict_of("collapsed inputs", chain(*steps)).text.endswith(
-        "No kernel stands before it: scale the data as the model expects them."
+    assert told(chain(*steps), X) == [("collapsed_inputs", "a")]
+    assert verdict_of("collapsed_inputs", chain(*steps)).text.endswith(
+        "No kernel comes before it: scale the data as the model expects them."
     )
 
 
@@ -585,8 +560,8 @@ def test_the_layer_without_a_kernel_where_it_begins():
 def test_zero_initialization():
     """The case that gave initialization its name: nothing but biases ever learns."""
     model = chain(*stack(3, 1.0, "tanh", kernel_initializer="zeros"))
-    assert told(model, X, Y, "mse") == [("symmetric units", "d0")]
-    assert verdict_of("symmetric units", model).text == (
+    assert told(model, X, Y, "mse") == [("symmetric_units", "d0")]
+    assert verdict_of("symmetric_units", model).text == (
         "the kernel of 'd0' (Dense, row 1 of 3) is zero: its 64 units start as copies "
         "of one, and the kernel of 'd1' does not tell them apart. Draw the kernel at "
         'random: `kernel_initializer="he_normal"`, "glorot_uniform" or '
@@ -600,7 +575,7 @@ def test_constant_kernels(kernel, activation):
     fixed = {"kernel_initializer": constant(kernel)}
     steps = [dense("a", 1.0, activation), dense("b", 1.0, activation, **fixed)]
     model = chain(*steps, dense("c", **fixed))
-    assert told(model, X, Y, "mse") == [("symmetric units", "b")]
+    assert told(model, X, Y, "mse") == [("symmetric_units", "b")]
     for remedy in ("he_normal", "glorot_uniform", "haar_orthogonal"):
         steps = [
             dense(name, 1.0, activation, kernel_initializer=remedy) for name in "abc"
@@ -610,8 +585,8 @@ def test_constant_kernels(kernel, activation):
 
 def test_equal_columns_before_a_random_kernel_stay_equal_for_all_inputs():
     model = chain(dense("a", kernel_initializer=constant(0.1)), dense("b"))
-    assert told(model, X, Y, "mse") == [("symmetric units", "a")]
-    text = verdict_of("symmetric units", model).text
+    assert told(model, X, Y, "mse") == [("symmetric_units", "a")]
+    text = verdict_of("symmetric_units", model).text
     assert "has equal columns: its 64 units start as copies of one. Draw" in text
 
 
@@ -623,20 +598,20 @@ def test_units_that_are_not_symmetric():
         [dense("a", units=1, **fixed), dense("b", units=4)],
         [dense("a", **fixed, trainable=False), dense("b")],
     ):
-        assert "symmetric units" not in kinds(chain(*steps), X)
+        assert "symmetric_units" not in kinds(chain(*steps), X)
     steps = [layers.LSTM(8, name="a", **fixed), dense("b")]
     x = batch(32, 5, 4)
     assert is_healthy(chain(*steps, inputs=(5, 4)), x)
     fixed["recurrent_initializer"] = constant(0.1)
     steps = [layers.LSTM(8, name="a", **fixed), dense("b")]
-    assert told(chain(*steps, inputs=(5, 4)), x)[0] == ("symmetric units", "a")
+    assert told(chain(*steps, inputs=(5, 4)), x)[0] == ("symmetric_units", "a")
 
 
 def test_separable_convolutions_of_equal_columns():
     fixed = {"pointwise_initializer": constant(0.1)}
     steps = [layers.SeparableConv1D(8, 3, name="a", **fixed), dense("b")]
     x = batch(16, 5, 4)
-    assert told(chain(*steps, inputs=(5, 4)), x)[0] == ("symmetric units", "a")
+    assert told(chain(*steps, inputs=(5, 4)), x)[0] == ("symmetric_units", "a")
 
 
 def attention(*initializers):
@@ -659,13 +634,13 @@ def test_duplicate_kernels():
     x = batch(16, 10, 16)
     # Query, key and value of both layers, and both kernels of the outputs.
     model = attention(glorot(1), glorot(1))
-    assert told(model, x) == [("duplicate kernels", "attention0/key")]
-    assert verdict_of("duplicate kernels", model, x).text == (
+    assert told(model, x) == [("duplicate_kernels", "attention0/key")]
+    assert verdict_of("duplicate_kernels", model, x).text == (
         "the kernels 'attention0/query/kernel' and 'attention0/key/kernel' are equal "
         "bit for bit, and 5 more are. One initializer with an integer seed gives the "
-        "same numbers each time, and layers such as `MultiHeadAttention` use it for "
+        "same numbers each time, and a layer such as `MultiHeadAttention` uses it for "
         "several kernels. Leave `seed` out and call `keras.utils.set_random_seed`, or "
-        "pass an initializer with a seed of its own to each layer."
+        "give each layer an initializer with a seed of its own."
     )
     assert is_healthy(attention(glorot(), glorot()), x)
     assert is_healthy(attention("glorot_uniform", "he_normal"), x)
@@ -674,10 +649,10 @@ def test_duplicate_kernels():
 def test_layers_that_share_an_initializer():
     shared = keras.initializers.HeNormal(seed=3)
     model = chain(*rectified(2, shared), *rectified(0), dense("c"))
-    assert told(model) == [("duplicate kernels", "d1")]
+    assert told(model) == [("duplicate_kernels", "d1")]
     assert (
         "are equal bit for bit. One initializer"
-        in verdict_of("duplicate kernels", model).text
+        in verdict_of("duplicate_kernels", model).text
     )
     own = [keras.initializers.HeNormal(seed=seed) for seed in (3, 4)]
     steps = [dense(f"d{n}", kernel_initializer=each) for n, each in enumerate(own)]
@@ -698,7 +673,7 @@ def test_selu_without_lecun_normal():
             steps += [make() for make in behind]
         return chain(*steps, dense("head", units=4))
 
-    kind = "SELU without lecun_normal"
+    kind = "selu_without_lecun_normal"
     model = network("lecun_normal", "he_normal", "he_normal")
     assert told(model) == [(kind, "d1")]
     text = verdict_of(kind, model).text
@@ -810,13 +785,13 @@ class Stop(layers.Layer):
 @pytest.mark.parametrize("obstacle", [Round, Stop])
 def test_no_gradient(obstacle):
     model = chain(*stack(3), obstacle(name="obstacle"), dense("last"))
-    assert told(model, X, Y, "mse") == [("no gradient", "d2")]
-    assert verdict_of("no gradient", model, X, Y, "mse").text == (
-        "nothing of the gradient reaches 'd2' (Dense, row 3 of 5) and what stands "
-        "before it. An operation without a derivative stands behind it, such as "
-        "rounding, `argmax` or `stop_gradient`; or the derivative is zero there. Use "
-        "one that has a slope, such as a softmax instead of `argmax`, or set "
-        "`trainable=False` where nothing is to learn."
+    assert told(model, X, Y, "mse") == [("no_gradient", "d2")]
+    assert verdict_of("no_gradient", model, X, Y, "mse").text == (
+        "the gradient does not reach 'd2' (Dense, row 3 of 5) and the layers before "
+        "it: it is exactly zero, so they cannot learn. Look after this layer for an "
+        "operation without a slope, such as `keras.ops.round`, `keras.ops.argmax` or "
+        "`keras.ops.stop_gradient`, and use one with a slope, such as a softmax "
+        "instead of `argmax`. Where nothing shall learn, set `trainable=False`."
     )
     for layer in model.layers[:4]:
         layer.trainable = False
@@ -827,7 +802,7 @@ def test_no_gradient(obstacle):
 
 def test_a_gradient_that_underflows_has_vanished():
     model = chain(*[step for n in range(6) for step in (dense(f"d{n}"), Fork(1e-12))])
-    assert told(model, X, Y, "mse") == [("vanishing gradient", "d5")]
+    assert told(model, X, Y, "mse") == [("vanishing_gradient", "d5")]
     assert signal_report(model, X, Y, "mse")["d0"].output_gradient == 0
 
 
@@ -837,93 +812,6 @@ def test_the_gradient_behind_a_last_kernel_of_zeros_comes_later():
 
 
 # Which verdict follows from which, and their order
-
-
-FOLLOWS = {
-    "non-finite signal": ["non-finite gradient"],
-    "symmetric units": [
-        "dead units",
-        "vanishing signal",
-        "constant output",
-        "collapsed inputs",
-        "no gradient",
-        "vanishing gradient",
-    ],
-    "dead units": [
-        "vanishing signal",
-        "constant output",
-        "collapsed inputs",
-        "no gradient",
-        "vanishing gradient",
-    ],
-    "constant output": ["vanishing signal", "collapsed inputs", "no gradient"],
-    "collapsed inputs": ["constant output"],
-    "vanishing signal": ["collapsed inputs", "constant output"],
-    "no gradient": ["vanishing gradient"],
-}
-KINDS = (
-    "non-finite signal",
-    "symmetric units",
-    "duplicate kernels",
-    "SELU without lecun_normal",
-    "dead units",
-    "saturated tanh",
-    "vanishing signal",
-    "exploding signal",
-    "constant output",
-    "collapsed inputs",
-    "non-finite gradient",
-    "no gradient",
-    "vanishing gradient",
-    "exploding gradient",
-)
-
-
-def judged(monkeypatch, **layers_by_kind):
-    """What is told where exactly these verdicts are found, by kind and layer."""
-    found = [
-        Verdict(kind, layers_by_kind[kind], "")
-        for kind in KINDS
-        if kind in layers_by_kind
-    ]
-    judges = tuple(lambda findings, each=each: each for each in found)
-    monkeypatch.setattr(module, "_VERDICTS", judges)
-    rows = [LayerRow(path, "Dense", std=1.0) for path in "abc"]
-    return [verdict.kind for verdict in module.verdicts([], rows, None)]
-
-
-@pytest.mark.parametrize("cause", KINDS)
-def test_what_a_fault_brings_about_is_not_told_again(cause, monkeypatch):
-    for effect in KINDS:
-        if effect == cause:
-            continue
-        is_hidden = effect in FOLLOWS.get(cause, [])
-        expected = sorted({cause, effect}, key=KINDS.index)
-        behind = judged(monkeypatch, **{cause: "a", effect: "c"})
-        if effect not in FOLLOWS or cause not in FOLLOWS[effect]:
-            assert behind == ([cause] if is_hidden else expected)
-        # Before the fault it has another reason; but a gradient comes from behind.
-        before = judged(monkeypatch, **{cause: "c", effect: "a"})
-        if cause not in FOLLOWS.get(effect, []):
-            is_gradient = "gradient" in effect
-            assert before == ([cause] if is_hidden and is_gradient else expected)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("constant output", "collapsed inputs"), ("vanishing signal", "constant output")],
-)
-def test_of_two_that_may_cause_each_other_the_earlier_one_is_told(
-    one, other, monkeypatch
-):
-    assert judged(monkeypatch, **{one: "a", other: "b"}) == [one]
-    assert judged(monkeypatch, **{one: "b", other: "a"}) == [other]
-    assert judged(monkeypatch, **{one: "a", other: "a"}) == [one]
-
-
-def test_the_inputs_come_before_all_layers(monkeypatch):
-    arguments = {"non-finite signal": None, "non-finite gradient": "a"}
-    assert judged(monkeypatch, **arguments) == ["non-finite signal"]
 
 
 def test_causes_are_told_before_effects():
@@ -939,30 +827,33 @@ def test_causes_are_told_before_effects():
         dense("f", 1.0),
     ]
     assert told(chain(*steps), X, Y, "mse") == [
-        ("duplicate kernels", "b"),
-        ("SELU without lecun_normal", "a"),
-        ("saturated tanh", "c"),
-        ("exploding signal", "d"),
-        ("collapsed inputs", "c"),
-        ("vanishing gradient", "b"),
+        ("duplicate_kernels", "b"),
+        ("selu_without_lecun_normal", "a"),
+        ("saturated_units", "c"),
+        ("exploding_signal", "d"),
+        ("collapsed_inputs", "c"),
+        ("vanishing_gradient", "b"),
     ]
 
 
 def test_what_is_not_finite_is_told_first():
     fixed = {"kernel_initializer": constant(0.1)}
     model = chain(dense("a", **fixed), dense("b", kernel_initializer=constant(np.nan)))
-    assert told(model) == [("non-finite signal", "b"), ("symmetric units", "a")]
-
-
-def test_each_verdict_is_judged():
-    assert len(module._VERDICTS) == len(KINDS)
+    assert told(model) == [("non_finite_signal", "b"), ("symmetric_units", "a")]
 
 
 def test_how_a_verdict_reads():
-    assert str(Verdict("dead units", "a", "in 'a'.")) == "Dead units: in 'a'."
+    assert str(Verdict("dead_units", "a", "in 'a'.")) == "Dead units: in 'a'."
+    verdict = Verdict("selu_without_lecun_normal", None, "text")
+    assert verdict.to_dict() == {
+        "kind": "selu_without_lecun_normal",
+        "title": "SELU without lecun_normal",
+        "layer": None,
+        "text": "text",
+    }
 
 
-def test_nothing_conspicuous():
+def test_a_healthy_network():
     model = chain(dense("a"), dense("b", 0.5))
     (found,) = signal_report(model, X, Y, "mse").verdicts
     assert (found.kind, found.layer) == (HEALTHY, None)
@@ -970,16 +861,12 @@ def test_nothing_conspicuous():
         "the standard deviations of the pre-activations lie between 0.5 and 1."
     )
     (found,) = signal_report(model, X).verdicts
-    assert found.text.endswith(
-        " and 1. With `y` and a loss the gradient is looked at too."
-    )
+    assert found.text.endswith(" and 1. Pass `y` and a loss to see the gradient too.")
     (found,) = signal_report(chain(dense("a", kernel_initializer="zeros")), X).verdicts
     assert "lie between 0 and 0." in found.text
     (found,) = signal_report(chain(layers.Flatten()), X).verdicts
     assert found.kind == HEALTHY
-    assert module.verdicts([], [], 1.0) == [
-        Verdict(HEALTHY, None, "no layer was seen.")
-    ]
+    assert verdicts([], [], 1.0) == [Verdict(HEALTHY, None, "no layer was seen.")]
 
 
 # Networks of which nothing is to tell

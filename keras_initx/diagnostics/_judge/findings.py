@@ -1,28 +1,8 @@
-"""What the verdicts have in common."""
+"""The rows of a report, as the verdicts look at them."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 from keras_initx.diagnostics._measure.rows import LayerRow
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """One thing that is conspicuous.
-
-    Attributes:
-        kind: str. What it is, in a word or two.
-        layer: str or None. The path of the first layer where it goes wrong.
-        text: str. One or two sentences: where, how much, and what to use instead.
-    """
-
-    kind: str
-    layer: str | None
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind[0].upper()}{self.kind[1:]}: {self.text}"
-
 
 _NORMALIZATIONS = (
     "BatchNormalization",
@@ -34,7 +14,7 @@ _NORMALIZATIONS = (
 
 
 class Findings:
-    """The rows of a report, as the verdicts look at them.
+    """The rows of a report, and what stands around each of them.
 
     Attributes:
         inputs: list of LayerRow.
@@ -66,7 +46,8 @@ class Findings:
     def activation(self, row: LayerRow) -> str:
         """The activation that acts on the output of a linear layer.
 
-        It may be its own, or a layer's behind it, with a normalization between them.
+        It may be its own, or that of a layer after it, with a normalization between
+        them.
         """
         if row.activation:
             return row.activation
@@ -77,31 +58,20 @@ class Findings:
         return ""
 
     def normalization(self, row: LayerRow) -> LayerRow | None:
-        """The normalization behind a layer, which takes its scale away, if any."""
+        """The normalization after a layer, which takes its scale away, if any."""
         place = self.place(row.path) + 1
         is_there = place < len(self.rows) and self.rows[place].type in _NORMALIZATIONS
         return self.rows[place] if is_there else None
 
-    def remedy(self, row: LayerRow) -> str:
-        """What to use for a scale that begins to be wrong at this layer."""
-        return remedy(self.activation(row))
+    def linear_until(self, row: LayerRow) -> list[LayerRow]:
+        """The linear layers that made the signal of this one, and itself."""
+        place = self.place(row.path)
+        return [each for each in self.linear if self.place(each.path) <= place]
 
-    def remedy_of_large(self, row: LayerRow) -> str:
-        """The same for a scale that grows."""
-        types = {other.type for other in self.rows}
-        if "Add" in types:
-            return (
-                "Blocks that add their input double the variance: start the last "
-                f"kernel of each with zeros, or normalize. {self.remedy(row)}"
-            )
-        if "BatchNormalization" in types:
-            # The scale of a kernel before one changes nothing.
-            return (
-                "Each `BatchNormalization` makes the gradient grow on its way back, "
-                "whatever the kernels are. Use blocks that add their input, or fewer "
-                "layers."
-            )
-        return self.remedy(row)
+    def linear_from(self, row: LayerRow) -> list[LayerRow]:
+        """This layer and the linear ones that its gradient came through."""
+        place = self.place(row.path)
+        return [each for each in self.linear if self.place(each.path) >= place]
 
 
 def first_of_tail(
@@ -114,24 +84,3 @@ def first_of_tail(
             break
         first = row
     return first
-
-
-def remedy(activation: str) -> str:
-    """What to use for a signal that does not keep its scale."""
-    lsuv = (
-        "`keras_initx.lsuv(model, x)`, which sets the scale of each kernel by the data."
-    )
-    if activation in ("sigmoid", "hard_sigmoid", "softplus"):
-        # Their mean is the larger part of their output, whatever the scale.
-        return f"Use 'tanh' or 'relu' instead of {activation!r}, or {lsuv}"
-    name = _INITIALIZERS.get(activation, "haar_orthogonal")
-    of = f" for {activation!r}" if activation else ""
-    return f'Use `kernel_initializer="{name}"`{of}, or {lsuv}'
-
-
-_INITIALIZERS = {
-    **dict.fromkeys(
-        ("relu", "relu6", "leaky_relu", "prelu", "gelu", "silu"), "he_normal"
-    ),
-    "selu": "lecun_normal",
-}

@@ -4,7 +4,9 @@ import itertools
 import math
 from collections.abc import Callable
 
-from keras_initx.diagnostics._judge.findings import Findings, Verdict
+from keras_initx.diagnostics._judge.findings import Findings
+from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
+from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
 
 # As for the signal: a factor of a thousand.
@@ -15,22 +17,25 @@ EXPLODING = 1e4
 
 def non_finite_gradient(findings: Findings) -> Verdict | None:
     """A loss or a gradient of NaN or infinity."""
+    kind = "non_finite_gradient"
     if findings.loss is None:
         return None
     if not math.isfinite(findings.loss):
         text = (
-            f"the loss is {findings.loss}. Look at the targets, and at what the loss "
-            "does with outputs of 0: `from_logits=True` takes pre-activations."
+            f"the loss is {findings.loss}. Check the targets, and what the loss does "
+            "with outputs of 0: with `from_logits=True` it takes pre-activations."
         )
-        return Verdict("non-finite gradient", None, text)
+        return Verdict(kind, None, text)
     for row in reversed(findings.rows):
         if not math.isfinite(row.output_gradient or 0):
             text = (
-                f"{findings.name(row)} is the first, on the way back from the loss, "
-                "whose output has a gradient of NaN or infinity. "
-                f"{findings.remedy(row)}"
+                f"{findings.name(row)} is the first layer, on the way back from the "
+                "loss, whose output has a gradient of NaN or infinity. Check the "
+                "operations after it for an infinite slope, such as that of "
+                "`keras.ops.sqrt` or `keras.ops.log` at 0: add a small constant to "
+                "what they get, such as 1e-6."
             )
-            return Verdict("non-finite gradient", row.path, text)
+            return Verdict(kind, row.path, text)
     return None
 
 
@@ -38,22 +43,23 @@ def no_gradient(findings: Findings) -> Verdict | None:
     """Kernels that the gradient does not reach at all."""
     rows = _rows_with_gradient(findings)
     unreached = _head(rows, lambda row: row.output_gradient == 0)
-    behind = rows[len(unreached) :]
+    later = rows[len(unreached) :]
     largest = max((_gradient(findings, row) for row in rows), default=0.0)
-    if behind and _gradient(findings, behind[0]) < VANISHING * largest:
+    if later and _gradient(findings, later[0]) < VANISHING * largest:
         # It became so small that it is zero in float32.
         return None
     trainable = [row for row in unreached if row.gradient is not None]
     if not trainable:
         return None
+    row = trainable[-1]
     text = (
-        f"nothing of the gradient reaches {findings.name(trainable[-1])} and what "
-        "stands before it. An operation without a derivative stands behind it, such as "
-        "rounding, `argmax` or `stop_gradient`; or the derivative is zero there. Use "
-        "one that has a slope, such as a softmax instead of `argmax`, or set "
-        "`trainable=False` where nothing is to learn."
+        f"the gradient does not reach {findings.name(row)} and the layers before it: "
+        "it is exactly zero, so they cannot learn. Look after this layer for an "
+        "operation without a slope, such as `keras.ops.round`, `keras.ops.argmax` or "
+        "`keras.ops.stop_gradient`, and use one with a slope, such as a softmax "
+        "instead of `argmax`. Where nothing shall learn, set `trainable=False`."
     )
-    return Verdict("no gradient", trainable[-1].path, text)
+    return Verdict("no_gradient", row.path, text)
 
 
 def vanishing_gradient(findings: Findings) -> Verdict | None:
@@ -70,9 +76,9 @@ def vanishing_gradient(findings: Findings) -> Verdict | None:
         f"from {findings.name(row)} back, the gradient of the outputs is below "
         f"{VANISHING:g} times its largest ({largest:.2g}); in the first layer, "
         f"'{first.path}', it is {_gradient(findings, first):.2g}. "
-        f"{findings.remedy(row)}"
+        f"{scale_remedy(findings, row, findings.linear_from(row), -1)}"
     )
-    return Verdict("vanishing gradient", row.path, text)
+    return Verdict("vanishing_gradient", row.path, text)
 
 
 def exploding_gradient(findings: Findings) -> Verdict | None:
@@ -85,13 +91,14 @@ def exploding_gradient(findings: Findings) -> Verdict | None:
     large = [row for row in rows if _gradient(findings, row) > EXPLODING * last]
     if not large:
         return None
-    largest = max(_gradient(findings, row) for row in large)
+    row, largest = large[-1], max(_gradient(findings, row) for row in large)
     text = (
-        f"from {findings.name(large[-1])} back, the gradient of the outputs is more "
-        f"than {EXPLODING:,.0f} times that of the last layer ({last:.2g}), up to "
-        f"{largest:.2g}. {findings.remedy_of_large(large[-1])}"
+        f"from {findings.name(row)} back, the gradient of the outputs is more than "
+        f"{EXPLODING:,.0f} times that of the last layer ({last:.2g}), up to "
+        f"{largest:.2g}. "
+        f"{remedy_of_growth(findings, row, findings.linear_from(row))}"
     )
-    return Verdict("exploding gradient", large[-1].path, text)
+    return Verdict("exploding_gradient", row.path, text)
 
 
 def _rows_with_gradient(findings: Findings) -> list[LayerRow]:
@@ -118,7 +125,7 @@ def _head(rows: list[LayerRow], is_wrong: Callable[[LayerRow], bool]) -> list[La
 
 
 def _gradient(findings: Findings, row: LayerRow) -> float:
-    """That of the output, behind the normalization where one follows.
+    """That of the output; after the normalization where one follows.
 
     Before it, the gradient is as large as the scale is small, and training steps on
     kernels there do not depend on it in the same way.

@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 
-from keras_initx.diagnostics._judge.findings import Findings, Verdict
+from keras_initx.diagnostics._judge.activation_verdicts import (
+    dead_units,
+    saturated_units,
+)
+from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.gradient_verdicts import (
     exploding_gradient,
     no_gradient,
@@ -11,90 +15,95 @@ from keras_initx.diagnostics._judge.gradient_verdicts import (
 )
 from keras_initx.diagnostics._judge.kernel_verdicts import (
     duplicate_kernels,
-    selu_without_lecun,
+    selu_without_lecun_normal,
     symmetric_units,
+    zero_taps,
 )
-from keras_initx.diagnostics._judge.signal_verdicts import (
+from keras_initx.diagnostics._judge.sample_verdicts import (
     collapsed_inputs,
     constant_output,
-    dead_units,
+    uneven_samples,
+)
+from keras_initx.diagnostics._judge.scale_verdicts import (
     exploding_signal,
-    non_finite,
-    saturated,
+    non_finite_signal,
     vanishing_signal,
 )
+from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
 
-HEALTHY = "nothing conspicuous"
-
-# In the order in which they are told: causes before what they may bring about.
-_VERDICTS: tuple[Callable[[Findings], Verdict | None], ...] = (
-    non_finite,
+# In the order in which they are told: causes before their effects. Each gives verdicts
+# of its own name.
+_JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
+    non_finite_signal,
     symmetric_units,
     duplicate_kernels,
-    selu_without_lecun,
+    zero_taps,
+    selu_without_lecun_normal,
     dead_units,
-    saturated,
+    saturated_units,
     vanishing_signal,
     exploding_signal,
     constant_output,
     collapsed_inputs,
+    uneven_samples,
     non_finite_gradient,
     no_gradient,
     vanishing_gradient,
     exploding_gradient,
 )
 
-_ALL_OF_SIGNAL = {
-    "dead units",
-    "vanishing signal",
-    "constant output",
-    "collapsed inputs",
-    "no gradient",
-    "vanishing gradient",
+_SILENCE = {
+    "dead_units",
+    "vanishing_signal",
+    "constant_output",
+    "collapsed_inputs",
+    "uneven_samples",
+    "no_gradient",
+    "vanishing_gradient",
 }
-# What a fault brings about in the layers behind it, or in all gradients, is not told
-# again.
-_BRINGS_ABOUT = {
-    "non-finite signal": {"non-finite gradient"},
-    "symmetric units": _ALL_OF_SIGNAL,
-    "dead units": _ALL_OF_SIGNAL,
-    "constant output": {"vanishing signal", "collapsed inputs", "no gradient"},
-    "collapsed inputs": {"constant output"},
-    "vanishing signal": {"collapsed inputs", "constant output"},
-    "no gradient": {"vanishing gradient"},
+# The effects of a fault in the layers after it, or in all gradients, are not told.
+_EFFECTS = {
+    "non_finite_signal": {"non_finite_gradient"},
+    "symmetric_units": _SILENCE,
+    "dead_units": _SILENCE,
+    "constant_output": {"vanishing_signal", "collapsed_inputs", "no_gradient"},
+    "collapsed_inputs": {"constant_output"},
+    "vanishing_signal": {"collapsed_inputs", "constant_output", "uneven_samples"},
+    "exploding_signal": {"uneven_samples"},
+    "no_gradient": {"vanishing_gradient"},
 }
 
 
 def verdicts(
     inputs: list[LayerRow], rows: list[LayerRow], loss: float | None
 ) -> list[Verdict]:
-    """What is conspicuous; or the one verdict that nothing is."""
+    """What is wrong; or the one verdict that nothing is."""
     findings = Findings(inputs, rows, loss)
-    found = [verdict for judge in _VERDICTS if (verdict := judge(findings))]
+    found = [verdict for judge in _JUDGES if (verdict := judge(findings))]
     told = [
         verdict
         for rank, verdict in enumerate(found)
         if not any(
-            _brings_about(findings, cause, verdict, is_first=place < rank)
+            _is_effect(findings, cause, verdict, is_first=place < rank)
             for place, cause in enumerate(found)
         )
     ]
-    return told or [_nothing(findings)]
+    return told or [_healthy(findings)]
 
 
-def _brings_about(
+def _is_effect(
     findings: Findings, cause: Verdict, verdict: Verdict, is_first: bool
 ) -> bool:
     """Whether one verdict follows from another, whose layer comes before its own."""
-    if verdict.kind not in _BRINGS_ABOUT.get(cause.kind, ()):
+    if verdict.kind not in _EFFECTS.get(cause.kind, ()):
         return False
     distance = findings.place(verdict.layer) - findings.place(cause.layer)
-    is_behind = distance > 0 or (distance == 0 and is_first)
-    return is_behind or "gradient" in verdict.kind
+    is_later = distance > 0 or (distance == 0 and is_first)
+    return is_later or verdict.is_of_gradient
 
 
-def _nothing(findings: Findings) -> Verdict:
+def _healthy(findings: Findings) -> Verdict:
     rows = findings.linear or findings.rows
     stds = [
         row.pre_activation_std for row in rows if row.pre_activation_std is not None
@@ -106,5 +115,5 @@ def _nothing(findings: Findings) -> Verdict:
             f"{min(stds):.2g} and {max(stds):.2g}."
         )
     if findings.loss is None:
-        text += " With `y` and a loss the gradient is looked at too."
+        text += " Pass `y` and a loss to see the gradient too."
     return Verdict(HEALTHY, None, text)

@@ -77,7 +77,7 @@ def add_gradients(
 
 
 class _Probes(QuietObserver):
-    """Lets the gradient be seen at the output of each layer that has a row."""
+    """Puts a probe of the gradient at the output of each layer that has a row."""
 
     def __init__(self, seen: SignalPass, tokens: dict[int, Any]) -> None:
         self._seen = seen
@@ -97,7 +97,7 @@ class _Probes(QuietObserver):
 
 
 def _share(seen: SignalPass, kernels: dict[int, Any]) -> None:
-    """Tells the rows of tied kernels the same; and the ratios."""
+    """Gives tied kernels the same gradient, and fills in the ratios."""
     for kernel in seen.kernels:
         owner = kernels.get(id(kernel.variable))
         if owner is not None:

@@ -1,6 +1,7 @@
 """The singular values of the Jacobian from a model's inputs to its outputs."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -68,6 +69,20 @@ def jacobian_of(
         batch = keras.tree.map_structure(
             lambda leaf: None if leaf is None else leaf[:1], batch
         )
+    function, arguments = _function_of_floats(model, batch, training)
+    matrix = _matrix_of(function, arguments)
+    values = np.full(min(matrix.shape), np.nan)
+    if np.isfinite(matrix).all():
+        values = np.linalg.svd(matrix, compute_uv=False)
+    return Jacobian(
+        (matrix.shape[0], matrix.shape[1]), tuple(float(value) for value in values)
+    )
+
+
+def _function_of_floats(
+    model: keras.layers.Layer, batch: Any, training: bool
+) -> tuple[Callable[..., Any], list[Any]]:
+    """The outputs of the first sample, as a function of the inputs of floats; these."""
     leaves = [
         leaf if leaf is None else ops.convert_to_tensor(leaf)
         for leaf in keras.tree.flatten(batch)
@@ -78,7 +93,7 @@ def jacobian_of(
             "signal_report",
             "inputs of floats where `jacobian=True`",
             "inputs of integers only",
-            "Leave `jacobian` out, or pass the part of the model behind its embedding.",
+            "Leave `jacobian` out, or pass the part of the model after its embedding.",
         )
 
     def outputs_of(*arguments: Any) -> Any:
@@ -100,7 +115,12 @@ def jacobian_of(
             ]
         )
 
-    value, product = pullback(outputs_of, [leaves[place] for place in places])
+    return outputs_of, [leaves[place] for place in places]
+
+
+def _matrix_of(function: Callable[..., Any], arguments: list[Any]) -> np.ndarray:
+    """The Jacobian at the first sample, one backward pass for each row."""
+    value, product = pullback(function, arguments)
     size = value.shape[0]
     if size > _MOST_OUTPUTS:
         raise _validate.error(
@@ -114,10 +134,4 @@ def jacobian_of(
             np.concatenate([np.ravel(as_array(part)[0]) for part in product(direction)])
             for direction in np.eye(size, dtype="float32")
         ]
-    matrix = np.array(rows, "float64")
-    values = np.full(min(matrix.shape), np.nan)
-    if np.isfinite(matrix).all():
-        values = np.linalg.svd(matrix, compute_uv=False)
-    return Jacobian(
-        (matrix.shape[0], matrix.shape[1]), tuple(float(value) for value in values)
-    )
+    return np.array(rows, "float64")

@@ -17,6 +17,7 @@ from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.tensors import as_array
+from keras_initx.diagnostics._measure.reach import reach_of
 from keras_initx.diagnostics._measure.rows import KernelRow
 
 # A kernel with so few different values is one by design, such as an identity.
@@ -48,15 +49,19 @@ def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
         found = [_kernel(*each, is_linear=True) for each in described.kernels[::-1]]
     elif isinstance(layer, keras.layers.RNN):
         # The bias of a GRU is a matrix.
-        kernels = [weight for weight in layer.weights if weight.name != "bias"]
-        found = [_recurrent_kernel(layer, kernel) for kernel in kernels]
+        weights = [weight for weight in layer.weights if weight.name != "bias"]
+        found = [_recurrent_kernel(layer, weight) for weight in weights]
     elif isinstance(layer, keras.layers.Embedding):
         found = [_kernel(embeddings_variable(layer))]
     elif is_of_keras(layer):
         found = []
     else:
         found = [_kernel(variable) for variable in own_trainable_variables(layer)]
-    return [kernel for kernel in found if kernel is not None]
+    kernels = [kernel for kernel in found if kernel is not None]
+    for kernel in kernels:
+        value = as_array(stored(kernel.variable))
+        kernel.row.reach = reach_of(layer, value, kernel.axes)
+    return kernels
 
 
 def find_equal(kernels: list[Kernel]) -> None:
@@ -67,15 +72,21 @@ def find_equal(kernels: list[Kernel]) -> None:
             continue
         value = as_array(stored(kernel.variable))
         key = (value.shape, value.dtype, value.ravel()[:64].tobytes())
-        for other in first.setdefault(key, []):
-            if other.variable is kernel.variable:
-                break
-            if np.array_equal(as_array(stored(other.variable)), value):
-                if len(np.unique(value)) > _FEW_VALUES:
-                    kernel.row.equal_to = other.row.path
-                break
-        else:
-            first[key].append(kernel)
+        earlier = first.setdefault(key, [])
+        same = next((other for other in earlier if _is_equal(kernel, other)), None)
+        if same is None:
+            earlier.append(kernel)
+        elif same.variable is not kernel.variable:
+            if len(np.unique(value)) > _FEW_VALUES:
+                kernel.row.equal_to = same.row.path
+
+
+def _is_equal(kernel: Kernel, other: Kernel) -> bool:
+    """Whether two kernels are one variable, or equal bit for bit."""
+    if other.variable is kernel.variable:
+        return True
+    one, two = (as_array(stored(each.variable)) for each in (kernel, other))
+    return np.array_equal(one, two)
 
 
 def add_singular_values(kernels: list[Kernel]) -> None:

@@ -58,8 +58,8 @@ def loss_of(
 def has_loss(model: keras.layers.Layer, is_likely: bool) -> bool:
     """Whether a compiled model knows its loss.
 
-    It may be made of `add_loss` alone, which shows only when it is computed:
-    `is_likely` tells whether it shall be tried then.
+    A loss of `add_loss` alone shows only when it is computed: `is_likely` says whether
+    to count on one.
     """
     if not getattr(model, "compiled", False):
         return False
@@ -69,7 +69,7 @@ def has_loss(model: keras.layers.Layer, is_likely: bool) -> bool:
 
 @contextlib.contextmanager
 def preserve_loss(model: keras.layers.Layer) -> Iterator[None]:
-    """A context after which the model's loss is as built as before.
+    """A context that puts the model's loss back as it was.
 
     A compiled loss builds itself for the first targets, and makes metrics. The layers
     keep the identities of their losses.

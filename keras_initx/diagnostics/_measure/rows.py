@@ -1,6 +1,9 @@
 """One row of a report, and one for each of its kernels."""
 
 import dataclasses
+import math
+
+from keras_initx.diagnostics._measure.reach import Reach
 
 
 @dataclasses.dataclass
@@ -23,6 +26,7 @@ class KernelRow:
         has_equal_inputs: bool. Whether all inputs have the same weights.
         equal_to: str or None. The path of an earlier kernel that is equal bit for bit.
         is_trainable: bool. Whether training changes it.
+        reach: Reach or None. What a convolution with strides reads or writes.
     """
 
     path: str
@@ -38,6 +42,12 @@ class KernelRow:
     has_equal_inputs: bool = False
     equal_to: str | None = None
     is_trainable: bool = True
+    reach: Reach | None = None
+
+    @property
+    def scaled_variance(self) -> float:
+        """The mean square of the weights times the fan-in; 0 without a fan-in."""
+        return self.norm**2 / math.prod(self.shape) * (self.fan_in or 0)
 
 
 @dataclasses.dataclass
@@ -61,6 +71,8 @@ class LayerRow:
         saturated: float or None. The share of output values within 3 % of the bounds of
             an activation that has some.
         cosine: float or None. The mean cosine between the outputs for different inputs.
+        spread: float or None. How many times the output for one input is as large as
+            that for another, at most: of up to 16 samples, except those of zeros.
         output_gradient: float or None. The norm of the gradient of the loss with
             respect to the output.
         kernels: list of KernelRow. The main kernel first.
@@ -84,6 +96,7 @@ class LayerRow:
     dead: float | None = None
     saturated: float | None = None
     cosine: float | None = None
+    spread: float | None = None
     output_gradient: float | None = None
     kernels: list[KernelRow] = dataclasses.field(default_factory=list)
     is_constant: bool = False
@@ -95,6 +108,17 @@ class LayerRow:
     def kernel(self) -> KernelRow | None:
         """The main kernel, if there is one."""
         return self.kernels[0] if self.kernels else None
+
+    @property
+    def scale(self) -> float:
+        """The standard deviation of the pre-activation; NaN if it is not known."""
+        std = self.pre_activation_std
+        return math.nan if std is None else std
+
+    @property
+    def kernel_norm(self) -> float:
+        """The norm of the main kernel; NaN without one."""
+        return self.kernels[0].norm if self.kernels else math.nan
 
     @property
     def fan_in(self) -> int | None:

@@ -1,5 +1,6 @@
 """What a report sees while the model runs: the signal, layer by layer."""
 
+import dataclasses
 import weakref
 from typing import Any
 
@@ -19,7 +20,7 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.statistics import (
     Statistics,
     are_alike,
-    mean_cosine,
+    cosine_and_spread,
     share_outside,
     statistics,
 )
@@ -35,7 +36,7 @@ _COMPILED = "runs within a compiled function, where it cannot be seen"
 
 
 class QuietObserver(Observer):
-    """Lets layers that only add noise hand on what they get."""
+    """Makes layers that only add noise return what they get."""
 
     def pre_activation(self, call: LayerCall, tensor: Any) -> Any:
         if isinstance(call.layer, _NOISE) and call.args:
@@ -43,17 +44,53 @@ class QuietObserver(Observer):
         return tensor
 
 
+@dataclasses.dataclass
+class _LayerState:
+    """What the pass knows of one layer.
+
+    Attributes:
+        row: LayerRow. Shown once the layer is finished.
+        kernels: list of Kernel. The layer's own.
+        is_finished: bool. Whether its row describes an output.
+        is_container: bool. Whether another layer ran within it.
+        activation: keras.layers.Layer or None. The layer that is its activation.
+    """
+
+    row: LayerRow
+    kernels: list[Kernel] = dataclasses.field(default_factory=list)
+    is_finished: bool = False
+    is_container: bool = False
+    activation: layers.Layer | None = None
+
+
+@dataclasses.dataclass
+class _TensorState:
+    """What the pass knows of one tensor.
+
+    Attributes:
+        reference: To the tensor: another one may get its id later.
+        statistics: Statistics or None. What was measured of it.
+        row: LayerRow or None. The row of the layer that made it.
+        has_row: bool. Whether a row describes it.
+    """
+
+    reference: weakref.ref[Any]
+    statistics: Statistics | None = None
+    row: LayerRow | None = None
+    has_row: bool = False
+
+
 class SignalPass(QuietObserver):
     """Makes one row for each layer, from its first call.
 
     A container gets a row only if its output is not that of a layer within it: a block
-    that adds its input, for example. A tensor that several layers hand on is measured
+    that adds its input, for example. A tensor that several layers return is measured
     once.
 
     Attributes:
         rows: list of LayerRow. In the order in which the layers were done.
         kernels: list of Kernel. In the same order.
-        mixes_samples: bool. Whether what a sample gives depends on the others.
+        mixes_samples: bool. Whether the output of a sample depends on the others.
     """
 
     def __init__(self, samples: int) -> None:
@@ -61,49 +98,42 @@ class SignalPass(QuietObserver):
         self.kernels: list[Kernel] = []
         self.mixes_samples = False
         self._samples = samples
-        self._started: dict[int, LayerRow] = {}
-        self._finished: set[int] = set()
-        self._own_kernels: dict[int, list[Kernel]] = {}
-        self._containers: set[int] = set()
-        # The layers that are the activation of another one, and that one.
-        self._owners: dict[int, int] = {}
-        self._measured: dict[int, tuple[weakref.ref[Any], Statistics]] = {}
-        self._outputs: dict[int, weakref.ref[Any]] = {}
-        self._made: dict[int, weakref.ref[Any]] = {}
+        self._layers: dict[int, _LayerState] = {}
+        self._tensors: dict[int, _TensorState] = {}
 
     def row_of(self, layer: layers.Layer) -> LayerRow | None:
         """The row of a layer, if it has one."""
-        return self._started[id(layer)] if id(layer) in self._finished else None
+        state = self._layers.get(id(layer))
+        return state.row if state is not None and state.is_finished else None
 
     def note_outputs(self, outputs: Any) -> None:
         """Marks the rows of the layers that made the outputs of the model."""
-        leaves = keras.tree.flatten(outputs)
-        for row in self.rows:
-            reference = self._made.get(id(row))
-            tensor = None if reference is None else reference()
-            if tensor is not None:
-                row.is_output = any(leaf is tensor for leaf in leaves)
+        for leaf in keras.tree.flatten(outputs):
+            state = self._tensors.get(id(leaf))
+            if state is not None and state.row is not None:
+                state.row.is_output = state.reference() is leaf
 
     # What the trace tells
 
     def enter(self, call: LayerCall) -> None:
         layer = call.layer
         if call.number > 1:
-            self._started[id(layer)].calls = call.number
+            self._layers[id(layer)].row.calls = call.number
             return
         self.mixes_samples |= isinstance(layer, layers.BatchNormalization)
-        self._containers.update(map(id, call.parents))
-        activation = getattr(layer, "activation", None)
-        if isinstance(activation, layers.Layer):
-            self._owners[id(activation)] = id(layer)
-        own = self._own_kernels[id(layer)] = kernels_of(layer)
+        for parent in call.parents:
+            self._layers[id(parent)].is_container = True
+        own = kernels_of(layer)
         row = LayerRow(_path(call), type(layer).__name__)
         row.activation = activation_of(layer)
         row.kernels = [kernel.row for kernel in own]
         inputs = first_tensor(call.args)
         if own and own[0].row.has_equal_inputs and inputs is not None:
             row.has_equal_inputs = are_alike(inputs)
-        self._started[id(layer)] = row
+        state = self._layers[id(layer)] = _LayerState(row, own)
+        activation = getattr(layer, "activation", None)
+        if isinstance(activation, layers.Layer):
+            state.activation = activation
 
     def pre_activation(self, call: LayerCall, tensor: Any) -> Any:
         tensor = super().pre_activation(call, tensor)
@@ -112,77 +142,74 @@ class SignalPass(QuietObserver):
         is_repeated = isinstance(call.layer, layers.TimeDistributed)
         is_shown = call.number == 1 and self._is_shown(call) and not is_repeated
         if is_shown and measured is not None:
-            row, found = self._started[id(call.layer)], self._measure(call, measured)
+            row = self._layers[id(call.layer)].row
+            found = self._measure(call, measured)
             row.pre_activation_mean, row.pre_activation_std = found.mean, found.std
         return tensor
 
     def leave(self, call: LayerCall, output: Any) -> Any:
-        layer = call.layer
         if call.number > 1 or not self._is_shown(call):
             return output
-        measured, own = first_tensor(output), self._own_kernels[id(layer)]
-        if isinstance(layer, layers.TimeDistributed):
-            self._note(measured)
+        state, measured = self._layers[id(call.layer)], first_tensor(output)
+        if isinstance(call.layer, layers.TimeDistributed):
+            # It repeats the row of its layer.
+            if measured is not None:
+                self._tensor(measured).has_row = True
             return output
-        is_new = measured is not None and not self._has_row(measured)
-        if (
-            own
-            or is_new
-            or (measured is not None and id(layer) not in self._containers)
-        ):
-            self._finish(call, measured)
+        is_new = measured is not None and (
+            not state.is_container or not self._tensor(measured).has_row
+        )
+        if state.kernels or is_new:
+            self._finish(call, state, measured)
         return output
 
     def unseen(self, layer: layers.Layer) -> None:
-        if id(layer) not in self._started:
+        if id(layer) not in self._layers:
             path = layer.path or layer.name
             row = LayerRow(path, type(layer).__name__, note=_COMPILED)
-            self._started[id(layer)] = row
+            self._layers[id(layer)] = _LayerState(row)
             self.rows.append(row)
 
     # What is made of it
 
     def _is_shown(self, call: LayerCall) -> bool:
-        """Whether a layer may have a row; the others repeat what is there."""
-        owner = self._owners.get(id(call.layer))
-        return not (call.parents and owner == id(call.parents[-1]))
+        """Whether a layer may have a row; the activation of another one has none."""
+        parent = self._layers.get(id(call.parents[-1])) if call.parents else None
+        return parent is None or parent.activation is not call.layer
 
-    def _finish(self, call: LayerCall, tensor: Any) -> None:
-        """The row of a layer that has run."""
-        row = self._started[id(call.layer)]
+    def _finish(self, call: LayerCall, state: _LayerState, tensor: Any) -> None:
+        """Fills in the row of a layer that has run, and shows it."""
+        row = state.row
         if tensor is not None:
             found = self._measure(call, tensor)
             row.mean, row.std, row.dead = found.mean, found.std, found.dead
             row.units, row.is_constant = found.units, found.is_constant
             row.dtype = keras.backend.standardize_dtype(tensor.dtype)
-            row.cosine = mean_cosine(tensor, self._samples)
+            row.cosine, row.spread = cosine_and_spread(tensor, self._samples)
             if (limits := flat_parts(row.activation)) is not None:
                 visible = shown(tensor, call.mask, set(found.channels))
                 row.saturated = share_outside(visible, *limits)
-            self._note(tensor)
-            self._made[id(row)] = weakref.ref(tensor)
+            made = self._tensor(tensor)
+            made.has_row, made.row = True, row
         self.rows.append(row)
-        self.kernels += self._own_kernels[id(call.layer)]
-        self._finished.add(id(call.layer))
+        self.kernels += state.kernels
+        state.is_finished = True
 
-    def _note(self, tensor: Any) -> None:
-        """Remembers that a row describes this tensor."""
-        if tensor is not None:
-            self._outputs[id(tensor)] = weakref.ref(tensor)
-
-    def _has_row(self, tensor: Any) -> bool:
-        reference = self._outputs.get(id(tensor))
-        return reference is not None and reference() is tensor
+    def _tensor(self, tensor: Any) -> _TensorState:
+        """What is known of a tensor."""
+        state = self._tensors.get(id(tensor))
+        if state is None or state.reference() is not tensor:
+            state = self._tensors[id(tensor)] = _TensorState(weakref.ref(tensor))
+        return state
 
     def _measure(self, call: LayerCall, tensor: Any) -> Statistics:
         """The statistics of a tensor, which are taken once."""
-        reference, known = self._measured.get(id(tensor), (None, None))
-        if reference is not None and known is not None and reference() is tensor:
-            return known
-        channels = self._channels(call, tensor)
-        found = statistics(shown(tensor, call.mask, set(channels)), channels)
-        self._measured[id(tensor)] = (weakref.ref(tensor), found)
-        return found
+        state = self._tensor(tensor)
+        if state.statistics is None:
+            channels = self._channels(call, tensor)
+            visible = shown(tensor, call.mask, set(channels))
+            state.statistics = statistics(visible, channels)
+        return state.statistics
 
     def _channels(self, call: LayerCall, tensor: Any) -> tuple[int, ...]:
         """The axes that number the units: the layer's own, or those of its input."""
@@ -197,15 +224,14 @@ class SignalPass(QuietObserver):
             axes = (1,)
         else:
             inputs = first_tensor(call.args)
-            reference, known = self._measured.get(id(inputs), (None, None))
-            is_same = reference is not None and reference() is inputs
-            if is_same and known is not None and len(inputs.shape) == rank:
+            known = None if inputs is None else self._tensor(inputs).statistics
+            if known is not None and len(inputs.shape) == rank:
                 axes = known.channels
         return tuple(sorted({axis % rank for axis in axes} - {0}))
 
 
 def _path(call: LayerCall) -> str:
-    """A layer without weights may have no path."""
+    """The layer's path; a layer without weights may have none."""
     layer, parents = call.layer, call.parents[1:]
     if layer.path:
         return layer.path

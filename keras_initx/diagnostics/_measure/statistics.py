@@ -53,8 +53,8 @@ def statistics(tensor: Any, channels: tuple[int, ...]) -> Statistics:
     return Statistics(channels, means.size, mean, std, dead, is_constant)
 
 
-def mean_cosine(tensor: Any, samples: int) -> float | None:
-    """The mean cosine of the angles between a tensor's values for different samples.
+def cosine_and_spread(tensor: Any, samples: int) -> tuple[float | None, float | None]:
+    """How a tensor's values for different samples differ, in direction and in size.
 
     Args:
         tensor: A tensor whose first axis numbers the samples, each of which may have
@@ -62,17 +62,12 @@ def mean_cosine(tensor: Any, samples: int) -> float | None:
         samples: int. The number of samples.
 
     Returns:
-        A float between -1 and 1; None if there are no two samples that are not zero.
+        The mean cosine of the angles between them, and the largest norm over the
+        smallest. Two Nones if there are no two samples that are not zero.
     """
-    entries, rest = divmod(tensor.shape[0], samples)
-    if rest or entries == 0:
-        return None
-    count = min(samples, _SAMPLES)
-    array = as_array(view(tensor)[: count * entries])
-    array = array.reshape(count, -1, *array.shape[2 if entries == 1 else 1 :])
-    # Of a large activation every second entry or so will do, along one axis.
-    step = max(1, array[0].size // _ENTRIES)
-    array = array[:, ::step].reshape(count, -1)
+    array = _rows_of_samples(tensor, samples)
+    if array is None:
+        return None, None
     with np.errstate(all="ignore"):
         rows = array.astype("float32", copy=False)
         gram = (rows @ rows.T).astype("float64")
@@ -84,10 +79,24 @@ def mean_cosine(tensor: Any, samples: int) -> float | None:
         is_used = squares > 0
         used = int(is_used.sum())
         if used < 2 or not np.isfinite(gram).all():
-            return None
+            return None, None
         norms = np.sqrt(squares[is_used])
         cosines = gram[np.ix_(is_used, is_used)] / np.outer(norms, norms)
-    return float((cosines.sum() - used) / (used * (used - 1)))
+    cosine = float((cosines.sum() - used) / (used * (used - 1)))
+    return cosine, float(norms.max() / norms.min())
+
+
+def _rows_of_samples(tensor: Any, samples: int) -> np.ndarray | None:
+    """The values of up to 16 samples, one row for each."""
+    entries, rest = divmod(tensor.shape[0], samples)
+    if rest or entries == 0:
+        return None
+    count = min(samples, _SAMPLES)
+    array = as_array(view(tensor)[: count * entries])
+    array = array.reshape(count, -1, *array.shape[2 if entries == 1 else 1 :])
+    # Of a large activation every second entry or so will do, along one axis.
+    step = max(1, array[0].size // _ENTRIES)
+    return array[:, ::step].reshape(count, -1)
 
 
 def share_outside(tensor: Any, lower: float | None, upper: float) -> float:

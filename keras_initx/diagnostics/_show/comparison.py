@@ -101,11 +101,11 @@ class Comparison(Tabular):
                     ]
                 )
         for place in range(max(len(report.verdicts) for report in reports)):
-            kinds = [
-                report.verdicts[place].kind if place < len(report.verdicts) else ""
+            titles = [
+                report.verdicts[place].title if place < len(report.verdicts) else ""
                 for report in reports
             ]
-            lines.append(["verdict" if place == 0 else "", "", *kinds])
+            lines.append(["verdict" if place == 0 else "", "", *titles])
         words = [
             f"{name}: {verdict}"
             for name, report in self.reports.items()

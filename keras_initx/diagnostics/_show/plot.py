@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from keras_initx._report.picture import finite, legend, log_scale, name_depth
-from keras_initx.diagnostics._judge.findings import Verdict
+from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
 
 
@@ -73,7 +73,7 @@ def _draw_signal(
         )
     log_scale(ax, [*start, *before, *after])
     ax.set_ylabel("standard deviation")
-    _mark(ax, rows, [v for v in verdicts if "gradient" not in v.kind])
+    _mark(ax, rows, [v for v in verdicts if not v.is_of_gradient])
     legend(ax)
 
 
@@ -97,18 +97,18 @@ def _draw_gradient(ax: Any, rows: list[LayerRow], verdicts: list[Verdict]) -> No
         )
     log_scale(ax, [*of_outputs, *of_kernels])
     ax.set_ylabel("norm of the gradient")
-    _mark(ax, rows, [v for v in verdicts if "gradient" in v.kind])
+    _mark(ax, rows, [v for v in verdicts if v.is_of_gradient])
     legend(ax)
 
 
 def _mark(ax: Any, rows: list[LayerRow], verdicts: list[Verdict]) -> None:
-    """A line at each layer where something goes wrong, and its name above the axes."""
+    """A line at each layer where something goes wrong, and the title above the axes."""
     places = {row.path: place for place, row in enumerate(rows, 1)}
     for count, verdict in enumerate(v for v in verdicts if v.layer in places):
         place = places[verdict.layer or ""]
         ax.axvline(place, color="0.4", linestyle=":", linewidth=1.5)
         ax.annotate(
-            verdict.kind,
+            verdict.title,
             (place, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 3 + 11 * count),

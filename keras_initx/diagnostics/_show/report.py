@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from keras_initx._report.table import Tabular, number
-from keras_initx.diagnostics._judge.findings import Verdict
-from keras_initx.diagnostics._judge.verdicts import HEALTHY, verdicts
+from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.jacobian import Jacobian
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._show.plot import plot
@@ -28,10 +27,13 @@ class SignalReport(Tabular):
         rows: list of rows, each with the attributes `path`, `type`, `calls`,
             `activation`, `dtype`, `units`, `fan_in`, `fan_out`, `pre_activation_mean`,
             `pre_activation_std`, `mean`, `std`, `dead`, `saturated`, `cosine`,
-            `output_gradient`, `gradient`, `gradient_ratio` and `kernels`.
-        inputs: list of rows, one for each input of floats: `mean`, `std`, `cosine`.
-        verdicts: list of verdicts, each with the attributes `kind`, `layer` (the path
-            of the first layer where it goes wrong) and `text`. Never empty.
+            `spread`, `output_gradient`, `gradient`, `gradient_ratio` and `kernels`.
+        inputs: list of rows, one for each input of floats: `mean`, `std`, `cosine`,
+            `spread`.
+        verdicts: list of verdicts, each with the attributes `kind` (an identifier, such
+            as `"vanishing_signal"`), `title` (the same in words), `layer` (the path of
+            the first layer where it goes wrong) and `text`. Never empty: a network that
+            looks healthy has one verdict of the kind `"healthy"`.
         training: bool. Whether the model was called as in training.
         loss: float or None.
         jacobian: None, or what was asked for: `singular_values`, `largest` and
@@ -42,16 +44,17 @@ class SignalReport(Tabular):
         self,
         inputs: list[LayerRow],
         rows: list[LayerRow],
+        verdicts: list[Verdict],
         training: bool = True,
         loss: float | None = None,
         jacobian: Jacobian | None = None,
     ) -> None:
         self.inputs = inputs
         self.rows = rows
+        self.verdicts = verdicts
         self.training = training
         self.loss = loss
         self.jacobian = jacobian
-        self.verdicts: list[Verdict] = verdicts(inputs, rows, loss)
 
     def __iter__(self) -> Iterator[LayerRow]:
         return iter(self.rows)
@@ -71,7 +74,7 @@ class SignalReport(Tabular):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether nothing is conspicuous."""
+        """Whether nothing is wrong."""
         return self.verdicts[0].kind == HEALTHY
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +89,7 @@ class SignalReport(Tabular):
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "layers": [dataclasses.asdict(row) for row in self.rows],
             "jacobian": None if jacobian is None else jacobian.to_dict(),
-            "verdicts": [dataclasses.asdict(verdict) for verdict in self.verdicts],
+            "verdicts": [verdict.to_dict() for verdict in self.verdicts],
         }
         plain: dict[str, Any] = _plain(content)
         return plain
@@ -133,10 +136,10 @@ class SignalReport(Tabular):
     def _table(self) -> tuple[list[str], list[list[str]], str]:
         lines = []
         for row in (*self.inputs, *self.rows):
-            notes = [v.kind for v in self.verdicts if v.layer == row.path]
+            notes = [v.title for v in self.verdicts if v.layer == row.path]
             lines.append(_line(row, "; ".join(filter(None, [*notes, row.note]))))
             lines += [_kernel_line(kernel) for kernel in row.kernels[1:]]
-        # A column in which nothing stands is left out.
+        # An empty column is left out.
         heads = [
             head
             for head in _HEADS

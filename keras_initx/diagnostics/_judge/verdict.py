@@ -1,0 +1,50 @@
+"""One verdict: what is wrong, where it begins, and what to do."""
+
+import dataclasses
+
+HEALTHY = "healthy"
+
+# The kinds whose titles are not their own words.
+_TITLES = {
+    HEALTHY: "looks healthy",
+    "non_finite_signal": "non-finite signal",
+    "non_finite_gradient": "non-finite gradient",
+    "selu_without_lecun_normal": "SELU without lecun_normal",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One thing that is wrong, or that nothing is.
+
+    Attributes:
+        kind: str. An identifier, such as `"vanishing_signal"`.
+        layer: str or None. The path of the first layer where it goes wrong.
+        text: str. Where, how much, and what to use instead.
+    """
+
+    kind: str
+    layer: str | None
+    text: str
+
+    @property
+    def title(self) -> str:
+        """The kind in words, as tables and pictures show it."""
+        return _TITLES.get(self.kind, self.kind.replace("_", " "))
+
+    @property
+    def is_of_gradient(self) -> bool:
+        """Whether it is about the gradient, and not about the signal."""
+        return self.kind.endswith("gradient")
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Plain Python values."""
+        return {
+            "kind": self.kind,
+            "title": self.title,
+            "layer": self.layer,
+            "text": self.text,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.title[0].upper()}{self.title[1:]}: {self.text}"
