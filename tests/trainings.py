@@ -8,7 +8,7 @@ from keras import layers, ops
 import keras_initx
 from keras_initx._backend import has_values
 from keras_initx.callbacks import LSUV
-from keras_initx.callbacks._first_batches import Shown, show_first_batches
+from keras_initx.callbacks._first_batches import FirstBatches, Shown
 from keras_initx.schemes import lsuv
 
 RANDOM = np.random.default_rng(0)
@@ -266,7 +266,7 @@ class Looks(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == self.at:
-            show_first_batches(self.model, self.count, self.look)
+            FirstBatches(self.model, self.count, self.look)
 
     def look(self, batches):
         self.seen.append([to_numpy(x)[:, 0].astype(int).tolist() for x, *_ in batches])

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_initx._backend.arithmetic import scaled_copy
 from keras_initx._backend.memory import aligned
+from keras_initx._keras import outside_stateless_scope
 
 # Random numbers are drawn so many at a time: to compile a generator for each shape
 # would take longer than all the rest.
@@ -182,14 +183,51 @@ def probe(tensor: Any, token: Any) -> Any:
 probe.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad)))
 
 
+def run_train_step(
+    model: keras.Model, data: Any, layers: list[keras.layers.Layer]
+) -> None:
+    """Runs `model.train_step` eagerly; the layers see tensors that have values.
+
+    Keras hands the variables' values over as arguments, which are tracers where the
+    step takes its gradient. The layers use the values on the variables instead. So the
+    gradient is zero, and nobody may use it.
+    """
+    state = _state_of(model, is_detached=False)
+    with contextlib.ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(_with_own_values(layer))
+        model.train_step(state, data)
+
+
+@contextlib.contextmanager
+def _with_own_values(layer: keras.layers.Layer) -> Iterator[None]:
+    """A context in which a layer runs outside Keras's stateless scopes."""
+    attributes, function = vars(layer), layer.call
+    before = attributes.get("call")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with outside_stateless_scope():
+            return function(*args, **kwargs)
+
+    attributes["call"] = call
+    try:
+        yield
+    finally:
+        if before is None:
+            del attributes["call"]
+        else:
+            attributes["call"] = before
+
+
 def before_training(
     model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:
     """The model's train function, whose next call begins with the `looks`.
 
     Each gets the next batches, as many as the largest number says; then training does.
-    JAX's trainer takes the values off the variables and hands them over: they are put
-    back for the looks.
+    `fit` takes the values off the variables and passes them on: they are put back for
+    the looks. `train_on_batch` leaves them there.
     """
     train_function = model.train_function
     waiting: collections.deque[Any] = collections.deque()
@@ -199,11 +237,12 @@ def before_training(
         nonlocal source
         this, model.train_function = model.train_function, train_function
         if iterator is not source:
-            # What a training has left that was stopped is not for another one.
+            # Batches left over from a stopped training are not for another one.
             waiting.clear()
             source = iterator
         if looks:
             count = max(count for count, _ in looks)
+            is_detached = any(v._value is None for v in model.variables)
             _attach(model, state)
             try:
                 missing = max(0, count - len(waiting))
@@ -211,10 +250,12 @@ def before_training(
                 for _, look in looks:
                     look(list(waiting))
             except BaseException:
-                _skip_averages(model.optimizer)
+                if is_detached:
+                    _skip_averages(model.optimizer)
                 raise
             looks.clear()
-            state = _detach(model)
+            state = _state_of(model, is_detached)
+            model._jax_state_synced = False
         shown = (waiting.popleft() for _ in range(len(waiting)))
         results = train_function(state, itertools.chain(shown, iterator))
         if waiting:
@@ -231,12 +272,10 @@ def _attach(model: keras.Model, state: tuple[Any, ...]) -> None:
     model._jax_state = None
 
 
-def _detach(model: keras.Model) -> tuple[Any, ...]:
-    """Takes the state off the variables, as `fit` does before the first step."""
+def _state_of(model: keras.Model, is_detached: bool) -> tuple[Any, ...]:
+    """The state of a training; `fit` takes it off the variables, too."""
     parts = dict.fromkeys(_STATE, True)
-    state = model._get_jax_state(**parts, purge_model_variables=True)
-    model._jax_state_synced = False
-    return state
+    return model._get_jax_state(**parts, purge_model_variables=is_detached)
 
 
 def _skip_averages(optimizer: keras.optimizers.Optimizer) -> None:

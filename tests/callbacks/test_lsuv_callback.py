@@ -319,9 +319,9 @@ def test_two_batches_on_pytorch():
     if BACKEND != "torch":
         pytest.skip("the other trainers show as many as one takes")
     with refuses(
-        "`LSUV` needs `data` where `batches` is above 1 on the PyTorch backend, on "
-        "which `fit` shows one batch at a time. Received: batches=2, data=None. Pass a "
-        "data set as `data`, or use one batch."
+        "`LSUV` needs `data` if `batches` is above 1 on the PyTorch backend, where "
+        "`fit` shows one batch at a time. Received: batches=2, data=None. Pass a data "
+        "set as `data`, or use one batch."
     ):
         LSUV(batches=2)
 
@@ -753,9 +753,9 @@ def test_batches_of_a_stopped_training_are_not_those_of_another():
         ),
         (
             {"layers": [3]},
-            "`LSUV` needs `layers` to be names, layer classes, a predicate, or None. "
-            'Received: layers=3. Pass for example ["dense_1"], keras.layers.Conv2D, or '
-            "a function of a layer.",
+            "`LSUV` needs `layers` to be names, layers, layer classes, a predicate, "
+            'or None. Received: layers=3. Pass for example ["dense_1"], '
+            "keras.layers.Conv2D, or a function of a layer. None selects all.",
         ),
         (
             {"initializer": "unknown"},
