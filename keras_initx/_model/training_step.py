@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_initx import _validate
 from keras_initx._backend import run_train_step, saved, stored, view
-from keras_initx._keras import global_seed_state
+from keras_initx._keras import global_seed_state, outside_stateless_scope
 from keras_initx._model.batches import (
     is_data_set,
     one_labelled_batch,
@@ -61,6 +61,7 @@ class TrainingStep(keras.layers.Layer):
             raise cannot_call(owner, model, "Or compile the model.")
         # The policy keeps Keras from casting what only passes through.
         super().__init__(name=model.name, dtype="float32", autocast=False)
+        data = keras.tree.map_structure(_as_tensor, data)
         trained = _find_trained(owner, model, data)
         self.parts = [
             part
@@ -74,6 +75,10 @@ class TrainingStep(keras.layers.Layer):
     def call(self, inputs: Any, training: Any = None) -> None:
         """Runs the step. The inputs are part of its data already."""
         self._run()
+
+
+def _as_tensor(leaf: Any) -> Any:
+    return leaf if leaf is None else keras.ops.convert_to_tensor(leaf)
 
 
 def step_on(
@@ -107,7 +112,7 @@ def _find_trained(owner: str, model: keras.Model, data: Any) -> set[int]:
             owner,
             "a `train_step` that can run eagerly, where there is no `call`",
             f"{type(error).__name__} in the `train_step` of {type(model).__name__}: "
-            f"{error}",
+            f"{error}".rstrip("."),
             _call_on_parts(owner, model),
         ) from error
     return trained or {id(variable) for variable in model.trainable_variables}
@@ -120,6 +125,8 @@ def _run(model: keras.Model, data: Any, trained: set[int]) -> None:
     """
     kept = [v for v in model.trainable_variables if id(v) not in trained]
     with contextlib.ExitStack() as stack:
+        # What is put back is put on the variables.
+        stack.enter_context(outside_stateless_scope())
         stack.enter_context(preserve_state(model))
         stack.enter_context(_preserve([*kept, *_training_variables(model)]))
         for optimizer in _members(model, keras.optimizers.Optimizer):
@@ -200,7 +207,8 @@ def _call_on_parts(owner: str, model: keras.Model) -> str:
     """The advice to take a part of the model, which names them."""
     names = [
         f"`model.{name}`"
-        for name, value in vars(model).items()
+        # PyTorch keeps them elsewhere.
+        for name, value in (vars(model) | vars(model).get("_modules", {})).items()
         if isinstance(value, keras.layers.Layer) and value.trainable_variables
     ]
     parts = " or ".join(names) or "its sub-models"

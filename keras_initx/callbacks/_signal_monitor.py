@@ -5,8 +5,6 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import keras
-
 from keras_initx import _validate
 from keras_initx._model.batches import copied, join, one_batch, training_batch
 from keras_initx._model.training_step import TrainingStep, has_call, inputs_of
