@@ -6,7 +6,7 @@ stays: the optimizers apply no gradient, and weights, metrics and seeds are put 
 """
 
 import contextlib
-import random
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_initx import _validate
 from keras_initx._backend import run_train_step, saved, stored, view
+from keras_initx._backend.global_seeds import preserve_global_seeds
 from keras_initx._keras import global_seed_state, outside_stateless_scope
 from keras_initx._model.batches import (
     is_data_set,
@@ -70,7 +71,7 @@ class TrainingStep(keras.layers.Layer):
             or any(id(variable) in trained for variable in part.trainable_variables)
         ]
         # Not an attribute: the model is no part of this layer.
-        self._run = lambda: _run(model, data, trained)
+        self._run = functools.partial(_run, model, data, trained)
 
     def call(self, inputs: Any, training: Any = None) -> None:
         """Runs the step. The inputs are part of its data already."""
@@ -127,6 +128,7 @@ def _run(model: keras.Model, data: Any, trained: set[int]) -> None:
     with contextlib.ExitStack() as stack:
         # What is put back is put on the variables.
         stack.enter_context(outside_stateless_scope())
+        stack.enter_context(preserve_global_seeds())
         stack.enter_context(preserve_state(model))
         stack.enter_context(_preserve([*kept, *_training_variables(model)]))
         for optimizer in _members(model, keras.optimizers.Optimizer):
@@ -163,14 +165,11 @@ def _hold_back(
 
 @contextlib.contextmanager
 def _preserve(variables: list[keras.Variable]) -> Iterator[None]:
-    """A context after which these variables and global seeds are as before."""
+    """A context after which these variables are as before."""
     before = [(variable, saved(variable)) for variable in variables]
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
         for variable, value in before:
             if not np.array_equal(view(stored(variable)), np.asarray(value)):
                 variable.assign(value)

@@ -22,7 +22,7 @@ class Beginning(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        vars(self).update(self._fresh())
+        self.__dict__.update(self._fresh())
 
     def _fresh(self) -> dict[str, Any]:
         """The attributes that a training changes, as they are before the first one."""
@@ -44,7 +44,7 @@ class Beginning(keras.callbacks.Callback):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         memo.update((id(shared), shared) for shared in self._shared())
         twin = memo[id(self)] = type(self).__new__(type(self))
-        vars(twin).update(copy.deepcopy(self.__getstate__(), memo))
+        twin.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
         return twin
 
     def on_train_begin(self, logs: Any = None) -> None:

@@ -72,6 +72,9 @@ class LSUV(Beginning):
           init](https://arxiv.org/abs/1511.06422)
     """
 
+    _done: Any
+    _drawing: Any
+
     def __init__(
         self,
         data: Any = None,
@@ -117,7 +120,7 @@ class LSUV(Beginning):
             # The model that this object has initialized.
             "_done": None,
             # The initializer whose seed moves on from model to model.
-            "_seeded": None,
+            "_drawing": None,
         }
 
     def _shared(self) -> list[Any]:
@@ -163,8 +166,8 @@ class LSUV(Beginning):
     def _initialize(self, batches: list[Any]) -> None:
         """Initializes by the first batches of the training, or by `data`."""
         model = self.model
-        if self._seeded is None:
-            self._seeded = _seeded(self._initializer)
+        if self._drawing is None:
+            self._drawing = _seeded(self._initializer)
         with copies_follow(model):
             if has_call(model):
                 self.report = self._scale(model, *self._inputs(batches))
@@ -175,7 +178,7 @@ class LSUV(Beginning):
         self._done = weakref.ref(model)
 
     def _scale(self, model: Any, x: Any, batches: int = 1) -> Any:
-        options = {**self._options, "initializer": self._seeded}
+        options = {**self._options, "initializer": self._drawing}
         return lsuv(model, x, batches=batches, **options)
 
     def _inputs(self, batches: list[Any]) -> tuple[Any, int]:

@@ -71,6 +71,9 @@ class SignalMonitor(Beginning):
             `train_function`.
     """
 
+    _batch: Any
+    _keys: dict[str, float]
+
     def __init__(
         self,
         data: Any = None,
