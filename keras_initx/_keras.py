@@ -6,6 +6,8 @@ calls each function with its names and without them: a new release of Keras brea
 test, and not the programs of users.
 """
 
+import contextlib
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -156,6 +158,40 @@ def set_initial_seed(
     return generator
 
 
+# Scopes
+
+
+@contextlib.contextmanager
+def outside_stateless_scope() -> Iterator[None]:
+    """A context without `keras.StatelessScope`: variables have their own values.
+
+    Without the attribute `original_scope` of a scope, this cannot be done.
+    """
+    switch = keras.StatelessScope(initialize_variables=False)
+    with switch:
+        outer = switch.original_scope
+        switch.original_scope = None
+    # Leaving the switch has set the scope to `original_scope`, which is none.
+    try:
+        yield
+    finally:
+        switch.original_scope = outer
+        if outer is not None:
+            switch.__exit__()
+
+
+def global_seed_state() -> keras.Variable | None:
+    """The state of the generator that `keras.random` uses without a seed.
+
+    None if Keras keeps it elsewhere: then it moves on where it is used.
+    """
+    try:
+        module = sys.modules[keras.random.SeedGenerator.__module__]
+        return module.global_seed_generator().state
+    except (KeyError, AttributeError):
+        return None
+
+
 # Models and their training
 
 
@@ -196,8 +232,21 @@ def attach_jax_state(model: keras.Model, state: tuple[Any, ...]) -> None:
     model._jax_state = None
 
 
-def detach_jax_state(model: keras.Model) -> tuple[Any, ...]:
+def has_jax_values(model: keras.Model) -> bool:
+    """Whether the variables of a model have their values: `fit` takes them off in JAX.
+
+    Without that name: no, as within `fit`.
+    """
+    return all(getattr(v, "_value", None) is not None for v in model.variables)
+
+
+def detach_jax_state(model: keras.Model, is_kept: bool = False) -> tuple[Any, ...]:
     """Takes the state off the variables again, as `fit` does before the first step.
+
+    Args:
+        model: keras.Model.
+        is_kept: bool. Whether the variables keep their values too, as in
+            `train_on_batch`. Defaults to `False`.
 
     Raises:
         NotImplementedError: If this release of Keras keeps that state elsewhere.
@@ -205,7 +254,9 @@ def detach_jax_state(model: keras.Model) -> tuple[Any, ...]:
     if not hasattr(model, "_get_jax_state"):
         raise _no_jax_state()
     parts = dict.fromkeys(_JAX_STATE, True)
-    state: tuple[Any, ...] = model._get_jax_state(**parts, purge_model_variables=True)
+    state: tuple[Any, ...] = model._get_jax_state(
+        **parts, purge_model_variables=not is_kept
+    )
     model._jax_state_synced = False
     return state
 

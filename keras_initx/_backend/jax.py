@@ -5,7 +5,7 @@ import contextlib
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -16,7 +16,13 @@ import numpy as np
 from keras_initx._backend.arithmetic import scaled_copy
 from keras_initx._backend.memory import aligned
 from keras_initx._backend.seeds import generator_lock
-from keras_initx._keras import attach_jax_state, detach_jax_state, stored_value
+from keras_initx._keras import (
+    attach_jax_state,
+    detach_jax_state,
+    has_jax_values,
+    outside_stateless_scope,
+    stored_value,
+)
 
 # Random numbers are drawn this many at a time. To compile a generator for each shape
 # would take longer than everything else.
@@ -176,14 +182,51 @@ def probe(tensor: Any, token: Any) -> Any:
 probe.defvjp(lambda tensor, _: (tensor, None), lambda _, grad: (grad, _norm(grad)))
 
 
+def run_train_step(
+    model: keras.Model, data: Any, layers: list[keras.layers.Layer]
+) -> None:
+    """Runs `model.train_step` eagerly; the layers see tensors that have values.
+
+    Keras hands the variables' values over as arguments, which are tracers where the
+    step takes its gradient. The layers use the values on the variables instead. So the
+    gradient is zero, and nobody may use it.
+    """
+    state = _state_of(model, is_detached=False)
+    with contextlib.ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(_with_own_values(layer))
+        model.train_step(state, data)
+
+
+@contextlib.contextmanager
+def _with_own_values(layer: keras.layers.Layer) -> Iterator[None]:
+    """A context in which a layer runs outside Keras's stateless scopes."""
+    attributes, function = vars(layer), layer.call
+    before = attributes.get("call")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with outside_stateless_scope():
+            return function(*args, **kwargs)
+
+    attributes["call"] = call
+    try:
+        yield
+    finally:
+        if before is None:
+            del attributes["call"]
+        else:
+            attributes["call"] = before
+
+
 def before_training(
     model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:
     """The model's train function, whose next call begins with the `looks`.
 
     Each gets the next batches, as many as the largest number says; then training does.
-    JAX's trainer takes the values off the variables and hands them over: they are put
-    back for the looks.
+    `fit` takes the values off the variables and passes them on: they are put back for
+    the looks. `train_on_batch` leaves them there.
     """
     train_function = model.train_function
     waiting: collections.deque[Any] = collections.deque()
@@ -193,11 +236,12 @@ def before_training(
         nonlocal source
         this, model.train_function = model.train_function, train_function
         if iterator is not source:
-            # What a training has left that was stopped is not for another one.
+            # Batches left over from a stopped training are not for another one.
             waiting.clear()
             source = iterator
         if looks:
             count = max(count for count, _ in looks)
+            has_values_already = has_jax_values(model)
             attach_jax_state(model, state)
             try:
                 missing = max(0, count - len(waiting))
@@ -205,10 +249,11 @@ def before_training(
                 for _, look in looks:
                     look(list(waiting))
             except BaseException:
-                _skip_averages(model.optimizer)
+                if not has_values_already:
+                    _skip_averages(model.optimizer)
                 raise
             looks.clear()
-            state = detach_jax_state(model)
+            state = detach_jax_state(model, is_kept=has_values_already)
         shown = (waiting.popleft() for _ in range(len(waiting)))
         results = train_function(state, itertools.chain(shown, iterator))
         if waiting:

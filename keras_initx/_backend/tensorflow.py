@@ -207,13 +207,27 @@ def probe(tensor: Any, token: Any) -> Any:
     return tf.identity(tensor), gradients
 
 
+def run_train_step(
+    model: keras.Model, data: Any, layers: list[keras.layers.Layer]
+) -> None:
+    """Runs `model.train_step` eagerly; the layers see tensors that have values."""
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        raise RuntimeError("Several replicas cannot run the step together.")
+    was_eager = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        model.train_step(data)
+    finally:
+        tf.config.run_functions_eagerly(was_eager)
+
+
 def before_training(
     model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:
     """The model's train function, whose next call begins with the `looks`.
 
     Each gets the next batches, as many as the largest number says; then training does:
-    by iterators of the same type, so that the train function is not traced again.
+    from iterators of the same type, so that the train function is not traced again.
     """
     train_function, strategy = model.train_function, model.distribute_strategy
     steps = model.steps_per_execution
@@ -224,7 +238,7 @@ def before_training(
         nonlocal source
         this, model.train_function = model.train_function, train_function
         if iterator is not source:
-            # What a training has left that was stopped is not for another one.
+            # Batches left over from a stopped training are not for another one.
             waiting.clear()
             source = iterator
         if looks:
@@ -237,7 +251,7 @@ def before_training(
             looks.clear()
         shown = [waiting.popleft() for _ in range(min(steps, len(waiting)))]
         if shown:
-            iterator = _iterator(strategy, shown, iterator.element_spec)
+            iterator = _again(strategy, shown, iterator)
         results = train_function(iterator)
         if waiting:
             model.train_function = this
@@ -258,10 +272,12 @@ def _whole_batch(strategy: tf.distribute.Strategy, batch: Any) -> Any:
     )
 
 
-def _iterator(
-    strategy: tf.distribute.Strategy, batches: list[Any], element_spec: Any
-) -> Any:
-    """An iterator over these batches that has this specification."""
+def _again(strategy: tf.distribute.Strategy, batches: list[Any], source: Any) -> Any:
+    """An iterator over these batches, of the type of the one that they come from."""
+    element_spec = getattr(source, "element_spec", None)
+    if element_spec is None:
+        # The generator of `train_on_batch`.
+        return itertools.chain(batches, source)
     if strategy.num_replicas_in_sync == 1:
         return iter(_dataset(batches, element_spec))
     parts = [part for b in batches for part in strategy.experimental_local_results(b)]
@@ -272,7 +288,7 @@ def _iterator(
 
 
 def _dataset(elements: list[Any], element_spec: Any) -> tf.data.Dataset:
-    """A dataset of these elements, which says no more of their sizes than the spec."""
+    """A dataset of these elements, with the shapes of the specification."""
     first, *others = map(tf.data.Dataset.from_tensors, elements)
     dataset = functools.reduce(tf.data.Dataset.concatenate, others, first)
     variant = tf.data.experimental.to_variant(dataset)

@@ -156,6 +156,32 @@ def gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return slopes
 
 
+def run_train_step(
+    model: keras.Model, data: Any, layers: list[keras.layers.Layer]
+) -> None:
+    """Runs `model.train_step` eagerly; the layers see tensors that have values."""
+    parameters = list(model.parameters())
+    gradients = [parameter.grad for parameter in parameters]
+    modes = [(module, module.training) for module in model.modules()]
+    for parameter in parameters:
+        parameter.grad = None
+    model.train()
+    try:
+        # A scheme changes kernels between the forward and the backward pass.
+        with (
+            torch.enable_grad(),
+            torch.autograd.graph.saved_tensors_hooks(
+                lambda tensor: tensor.detach().clone(), lambda tensor: tensor
+            ),
+        ):
+            model.train_step(data)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+
+
 def before_training(
     model: keras.Model, looks: list[tuple[int, Callable[[list[Any]], None]]]
 ) -> Callable[..., Any]:

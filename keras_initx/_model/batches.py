@@ -13,11 +13,11 @@ from keras_initx import _validate
 def one_batch(owner: str, data: Any, count: int) -> Any:
     """The inputs of the first `count` batches of a data set, joined; or one batch.
 
-    A data set is what can be iterated and is no tensor, array, tuple, list or dict: a
-    `PyDataset`, a `tf.data.Dataset`, a `DataLoader`, a generator. Its elements are `x`,
-    `(x, y)` or `(x, y, sample_weight)`.
+    A data set is anything that can be iterated, except a tensor, array, tuple, list or
+    dict: a `PyDataset`, a `tf.data.Dataset`, a `DataLoader`, a generator. Its elements
+    are `x`, `(x, y)` or `(x, y, sample_weight)`.
     """
-    if _is_data_set(data):
+    if is_data_set(data):
         return join(owner, [x for x, _, _ in _elements(owner, data, count)])
     if count > 1:
         raise _validate.error(
@@ -27,22 +27,37 @@ def one_batch(owner: str, data: Any, count: int) -> Any:
             "Pass a generator, `tf.data.Dataset`, `DataLoader` or `PyDataset`; or one "
             "larger batch.",
         )
-    return keras.tree.map_structure(_of_this_backend, data)
+    return _batch(owner, data)
 
 
 def one_labelled_batch(
     owner: str, x: Any, y: Any = None, sample_weight: Any = None
 ) -> tuple[Any, Any, Any]:
-    """Inputs, targets and sample weights: the given ones, or a data set's first."""
-    if _is_data_set(x):
+    """Inputs, targets and sample weights: each as given, or from a data set.
+
+    The first batch of a data set is taken. What is given replaces that part of it.
+    """
+    if is_data_set(x):
         ((x, own_y, own_weight),) = _elements(owner, x, 1)
-        if y is None:
-            y, sample_weight = own_y, own_weight
-    x, y, sample_weight = (
-        keras.tree.map_structure(_of_this_backend, part)
-        for part in (x, y, sample_weight)
+        y = own_y if y is None else y
+        sample_weight = own_weight if sample_weight is None else sample_weight
+    y, sample_weight = (
+        keras.tree.map_structure(_of_this_backend, part) for part in (y, sample_weight)
     )
-    return x, y, sample_weight
+    return _batch(owner, x), y, sample_weight
+
+
+def training_batch(owner: str, data: Any, count: int) -> Any:
+    """What a training step gets: the first `count` elements of a data set, joined.
+
+    What is no data set is one such element itself.
+    """
+    if is_data_set(data):
+        elements = _elements(owner, data, count)
+        return join(
+            owner, [keras.utils.pack_x_y_sample_weight(*each) for each in elements]
+        )
+    return one_batch(owner, data, count)
 
 
 def join(owner: str, batches: list[Any]) -> Any:
@@ -68,13 +83,13 @@ def join(owner: str, batches: list[Any]) -> Any:
         ) from error
 
 
-def kept(batch: Any) -> Any:
-    """The batch, in memory that nobody writes to again."""
-    return keras.tree.map_structure(_kept, batch)
+def copied(batch: Any) -> Any:
+    """A copy of the batch, which does not change when the original does."""
+    return keras.tree.map_structure(_copied, batch)
 
 
-def _is_data_set(data: Any) -> bool:
-    """Whether this is no batch, but what batches are taken from."""
+def is_data_set(data: Any) -> bool:
+    """Whether batches are taken from this, and it is not a batch itself."""
     if isinstance(data, keras.utils.PyDataset):
         return True
     is_batch = hasattr(data, "shape") or isinstance(data, tuple | list | dict | str)
@@ -96,7 +111,35 @@ def _elements(owner: str, data: Any, count: int) -> list[tuple[Any, Any, Any]]:
     return found
 
 
-def _kept(leaf: Any) -> Any:
+def _batch(owner: str, data: Any) -> Any:
+    """One batch, of arrays and of tensors of this backend."""
+    batch = keras.tree.map_structure(_of_this_backend, data)
+    leaves = [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
+    for leaf in leaves:
+        if not hasattr(leaf, "shape") or _has_objects(leaf):
+            kind = f"an element of type {type(leaf).__name__}"
+            if _has_objects(leaf):
+                kind = "an array of dtype object"
+            raise _validate.error(
+                owner,
+                "a batch of inputs: an array or tensor whose first axis counts the "
+                "samples, or a dict, tuple or list of these",
+                f"x of type {type(data).__name__} with {kind}",
+                "Pass for example np.asarray(x, 'float32').",
+            )
+    return batch
+
+
+def _has_objects(leaf: Any) -> bool:
+    """Whether this is an array of Python objects, and not all of them strings."""
+    return (
+        isinstance(leaf, np.ndarray)
+        and leaf.dtype == object
+        and not all(isinstance(member, str | bytes) for member in leaf.flat)
+    )
+
+
+def _copied(leaf: Any) -> Any:
     """A copy of what may change: arrays, and tensors of PyTorch."""
     if isinstance(leaf, np.ndarray):
         return leaf.copy()

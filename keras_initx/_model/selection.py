@@ -1,5 +1,6 @@
-"""Which layers a scheme may touch."""
+"""Which layers a scheme may change."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -8,17 +9,23 @@ from keras_initx import _validate
 
 
 class Selection:
-    """Layers by name, path, class, or a predicate; None selects all.
+    """Selects layers by name, path, class or predicate, or as objects; None means all.
 
-    A name or a class selects what is within such a layer, too: the sublayers of an
+    A name, a class or a layer selects the layers within it too: the sublayers of an
     attention layer, the layers of a block.
     """
 
     def __init__(self, owner: str, layers: Any) -> None:
         self._owner = owner
-        is_one = layers is None or isinstance(layers, str | type) or callable(layers)
+        is_one = (
+            isinstance(layers, str)
+            or callable(layers)
+            or not isinstance(layers, Iterable)
+        )
         self._wanted: list[Any] = [layers] if is_one else list(layers)
-        self._unmatched = list(self._wanted)
+        self._unmatched = [wanted for wanted in self._wanted if wanted is not None]
+        if not self._wanted:
+            raise self._error(layers)
         for wanted in self._wanted:
             is_class = isinstance(wanted, type)
             if is_class and not issubclass(wanted, keras.layers.Layer):
@@ -29,11 +36,12 @@ class Selection:
     def __call__(self, layer: keras.layers.Layer, parents: tuple[Any, ...]) -> bool:
         """Whether this layer is selected; its parents stand outermost first."""
         matches = [w for w in self._wanted if _matches(w, layer, parents)]
-        self._unmatched = [w for w in self._unmatched if w not in matches]
+        matched = {id(wanted) for wanted in matches}
+        self._unmatched = [w for w in self._unmatched if id(w) not in matched]
         return bool(matches)
 
     def check(self, paths: list[str]) -> None:
-        """Raises a `ValueError` if something that was asked for is not there."""
+        """Raises a `ValueError` if a part of `layers` selects no layer."""
         if self._unmatched:
             wanted = self._unmatched[0]
             raise _validate.error(
@@ -46,10 +54,10 @@ class Selection:
     def _error(self, wanted: Any) -> ValueError:
         return _validate.error(
             self._owner,
-            "`layers` to be names, layer classes, a predicate, or None",
+            "`layers` to be names, layers, layer classes, a predicate, or None",
             f"layers={wanted!r}",
             'Pass for example ["dense_1"], keras.layers.Conv2D, or a function of a '
-            "layer.",
+            "layer. None selects all.",
         )
 
 
@@ -61,7 +69,7 @@ def _matches(wanted: Any, layer: keras.layers.Layer, parents: tuple[Any, ...]) -
     if isinstance(wanted, str):
         return any(wanted in (each.name, each.path) for each in within)
     if isinstance(wanted, type):
-        return isinstance(within[-1], wanted) or any(
-            isinstance(each, wanted) for each in within
-        )
+        return any(isinstance(each, wanted) for each in within)
+    if isinstance(wanted, keras.layers.Layer):
+        return any(each is wanted for each in within)
     return bool(wanted(layer))

@@ -5,12 +5,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import keras
-
 from keras_initx import _validate
-from keras_initx._model.batches import kept, one_batch
+from keras_initx._model.batches import copied, join, one_batch, training_batch
+from keras_initx._model.training_step import TrainingStep, has_call, inputs_of
 from keras_initx._registry import public
-from keras_initx.callbacks._first_batches import show_first_batches
+from keras_initx.callbacks._beginning import Beginning
 from keras_initx.diagnostics import signal_report
 
 # The attributes of a row that need no gradient.
@@ -18,7 +17,7 @@ _QUANTITIES = ("pre_activation_std", "std", "dead", "saturated", "cosine")
 
 
 @public("callbacks")
-class SignalMonitor(keras.callbacks.Callback):
+class SignalMonitor(Beginning):
     """Writes what the signal does in each layer into the logs of every epoch.
 
     The part of `keras_initx.diagnostics.signal_report` that needs no gradient, on one
@@ -31,13 +30,14 @@ class SignalMonitor(keras.callbacks.Callback):
         signal/<path of the layer>/saturated  (where the activation is bounded)
         signal/<path of the layer>/cosine
 
-    NaN stands for what is not known. The history has them, and so have the callbacks
-    that stand behind this one in the list: `CSVLogger`, `TensorBoard`, `EarlyStopping`.
-    The whole report of the last look is the attribute `report`.
+    NaN stands for what is not known. The history has these values, and so have the
+    callbacks that come after this one in the list: `CSVLogger`, `TensorBoard`,
+    `EarlyStopping`. The attribute `report` is the whole report of the last look.
 
-    It looks before the first step, too, and each look takes one to two forward passes.
-    Training itself is not disturbed: not a weight, a seed, a moving average or a batch
-    is another one.
+    It also looks before the first step. Each look takes one to two forward passes.
+    Training gives the same result as without the callback: weights, seeds, moving
+    averages and batches do not change. For a model that has only a `train_step`, and
+    no `call`, a look runs its training step once and holds its updates back.
 
     Keras's progress bar shows all logs: `layers` and `quantities` keep it short.
 
@@ -55,18 +55,24 @@ class SignalMonitor(keras.callbacks.Callback):
     ['hidden/std', 'hidden/saturated']
 
     Args:
-        data: What `signal_report` takes as `x`, or None. Defaults to `None`: the first
-            batch of `fit`.
-        layers: str, list of str or None. The names or paths of layers; what is within
-            them is meant too. Defaults to `None`: all.
+        data: What `signal_report` takes as `x`, or None. For a model without `call`:
+            what its `train_step` gets, or a data set of it. Defaults to `None`: the
+            first batch of `fit`.
+        layers: str, list of str or None. The names or paths of layers. The layers
+            within them are selected too. Defaults to `None`: all.
         quantities: list of str. What is written. Defaults to all:
             `"pre_activation_std"`, `"std"`, `"dead"`, `"saturated"` and `"cosine"`.
-        training: bool. Whether the model is called as in training, but for noise.
-            Defaults to `True`.
+        training: bool. Whether the model is called as in training. Layers that add
+            noise pass on their inputs then. Defaults to `True`.
 
     Raises:
-        ValueError: If a quantity is unknown, or a layer of `layers` is not there.
+        ValueError: If a quantity is unknown, if the model does not have a layer of
+            `layers`, or if there is no `data` and a step did not use the model's
+            `train_function`.
     """
+
+    _batch: Any
+    _keys: dict[str, float]
 
     def __init__(
         self,
@@ -77,7 +83,6 @@ class SignalMonitor(keras.callbacks.Callback):
         training: bool = True,
     ) -> None:
         super().__init__()
-        self.report: Any = None
         self._data = data
         self._layers = None if layers is None else _listed(layers)
         if self._layers is not None and not all(map(_is_name, self._layers)):
@@ -92,38 +97,68 @@ class SignalMonitor(keras.callbacks.Callback):
             for quantity in _listed(quantities)
         ]
         self._training = training
-        self._batch: Any = None
-        self._is_waiting = False
-        self._keys: dict[str, float] = {}
+
+    def _fresh(self) -> dict[str, Any]:
+        return {
+            **super()._fresh(),
+            # What is looked at; for a model without `call`, what its step gets.
+            "_batch": None,
+            "_keys": {},
+        }
+
+    def _shared(self) -> list[Any]:
+        return [self._data]
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._is_waiting, self._keys = True, {}
+        super().on_train_begin(logs)
+        self._keys = {}
         if self._data is None:
             self._batch = None
-        elif self._batch is None:
-            self._batch = kept(one_batch("SignalMonitor", self._data, 1))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._refuse()
         if self._is_waiting:
-            self._is_waiting = False
-            show_first_batches(self.model, 1, self._begin)
+            if self._batch is None and self._data is not None:
+                take = one_batch if has_call(self.model) else training_batch
+                self._batch = copied(take("SignalMonitor", self._data, 1))
+            self._show(1, self._begin)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._refuse()
         if self._batch is not None:
             found = self._look()
             if logs is not None:
                 logs.update(self._keys | found)
 
+    def _refuse(self) -> None:
+        # With data of its own it does not need to be shown any.
+        if self._data is None:
+            super()._refuse()
+
+    def _not_shown(self) -> ValueError:
+        return _validate.error(
+            "SignalMonitor",
+            "`data`, or a training by `fit` or `train_on_batch`, where it sees the "
+            "first batch",
+            "data=None, and a step that did not use the model's `train_function`",
+            "Pass a batch of inputs as `data`.",
+        )
+
     def _begin(self, batches: list[Any]) -> None:
         """Looks before the first step, where an error costs no epoch."""
         if self._data is None:
-            x, _, _ = keras.utils.unpack_x_y_sample_weight(batches[0])
-            self._batch = kept(one_batch("SignalMonitor", x, 1))
+            (batch,) = batches
+            if has_call(self.model):
+                batch = inputs_of(batch)
+            self._batch = copied(join("SignalMonitor", [batch]))
         self._look()
 
     def _look(self) -> dict[str, float]:
         """What the logs get now."""
-        self.report = signal_report(self.model, self._batch, training=self._training)
+        model, x = self.model, self._batch
+        if not has_call(model):
+            model, x = TrainingStep("SignalMonitor", model, x), inputs_of(x)
+        self.report = signal_report(model, x, training=self._training)
         rows = [row for row in self.report if row.kernels and row.std is not None]
         for wanted in self._layers or ():
             if not any(_is_within(row.path, wanted) for row in rows):

@@ -10,6 +10,7 @@ from keras_initx._model.interrupts import hold_interrupts
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.tensors import is_float_tensor
 from keras_initx._model.trace import Observer, trace
+from keras_initx._model.training_step import cannot_call, has_call, step_on
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
@@ -58,6 +59,10 @@ def signal_report(
     shows as the layers within it, a recurrent layer as one layer. A shared layer shows
     its first call; the gradient of its kernel is that of all calls.
 
+    A compiled model that has only a `train_step`, and no `call`, runs its training step
+    once, and its updates are held back. `x`, `y` and `sample_weight` are then what
+    `fit` gets, and there is no gradient.
+
     Nothing on the model changes: no weight, no seed, no moving average, no metric, no
     flag, and not its optimizer. NaN and infinity are shown, not raised.
 
@@ -104,6 +109,11 @@ def signal_report(
         ValueError: If there is a loss and no `y`, or `y` and no loss, or if the
             Jacobian is asked for where there is none.
     """
+    if isinstance(model, keras.Model) and not has_call(model):
+        if loss is not None or jacobian:
+            raise cannot_call("signal_report", model)
+        model, x = step_on("signal_report", model, x, y, sample_weight)
+        y = sample_weight = None
     labelled = one_labelled_batch("signal_report", x, y, sample_weight)
     return look(
         "signal_report",
@@ -160,6 +170,8 @@ def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:
             f"model={model!r}",
             "Pass the model itself.",
         )
+    if not has_call(model):
+        raise cannot_call(owner, model)
     is_loss_known = loss is not None or has_loss(model, is_y_given)
     if loss is not None and y is None:
         raise _validate.error(

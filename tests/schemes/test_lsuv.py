@@ -824,9 +824,9 @@ def test_the_rest_of_the_model_is_as_before():
         ),
         (
             {"layers": [3]},
-            "`lsuv` needs `layers` to be names, layer classes, a predicate, or None. "
-            'Received: layers=3. Pass for example ["dense_1"], keras.layers.Conv2D, or '
-            "a function of a layer.",
+            "`lsuv` needs `layers` to be names, layers, layer classes, a predicate, "
+            'or None. Received: layers=3. Pass for example ["dense_1"], '
+            "keras.layers.Conv2D, or a function of a layer. None selects all.",
         ),
     ],
 )

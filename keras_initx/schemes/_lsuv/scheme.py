@@ -14,11 +14,18 @@ from keras_initx._model.redraw import Redraw
 from keras_initx._model.selection import Selection
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.trace import trace
+from keras_initx._model.training_step import cannot_call, has_call
 from keras_initx.schemes._lsuv.layer_pass import LSUVPass
 from keras_initx.schemes._lsuv.lsuv_report import LSUVReport
 
 # With verbose="auto" a model with more layers than this gets a progress bar.
 _MANY_LAYERS = 50
+
+# A warning names so many layers.
+_FEW = 3
+
+# float32 holds the squares of these, and the kernels that lead to them.
+_SMALLEST_STD, _LARGEST_STD = 1e-10, 1e10
 
 
 def lsuv(
@@ -37,29 +44,31 @@ def lsuv(
 ) -> LSUVReport:
     """Layer-sequential unit variance: scales each kernel by the data that reach it.
 
-    Each kernel is drawn orthonormal (step 1 of the paper), and then multiplied by the
+    Each kernel is drawn orthonormal (step 1 of the paper). Then it is multiplied by the
     factor that gives the layer's pre-activation `z = factor * kernel * inputs + bias`
     the standard deviation `target_std` on the batch (step 2):
 
         factor^2 Var[a] + 2 factor Cov[a, bias] + Var[bias] = target_std^2
 
-    with `a = kernel * inputs`, the variance being taken over samples, positions and
-    channels together. Without biases, `factor = target_std / Std[a]`. For networks
-    without normalization, and for activations of which no gain is known.
+    with `a = kernel * inputs`. The variance is taken over samples, positions and
+    channels together. Without biases, `factor = target_std / Std[a]`. Use it for
+    networks without normalization, and for activations whose gain is not known.
 
     The model runs once, eagerly and in inference mode. Each layer is corrected when it
-    is called, before its activation, and hands on the corrected output: so all layers
-    behind it see the right inputs, in the order in which the model really runs.
+    is called, before its activation, and passes on the corrected output. So all layers
+    after it see the right inputs, in the order in which the model really runs.
 
-    - Covered are `Dense`, `EinsumDense`, all convolutions (transposed, depthwise,
-      separable), and with them attention layers, also within other layers and models.
-      Any other layer with a `kernel` is scaled, run again and measured again. Recurrent
-      layers, embeddings, frozen and quantized layers are left alone.
+    - `Dense`, `EinsumDense` and all convolutions (transposed, depthwise, separable) are
+      scaled, also in attention layers and within other layers and models. Any other
+      layer with a `kernel` is scaled, run again and measured again. Recurrent layers,
+      embeddings, frozen and quantized layers are left alone.
     - A shared layer is scaled at its first call, and a tied kernel once.
     - Positions that a Keras mask hides do not count.
     - A layer whose pre-activation does not vary is left alone, with a warning.
+    - A model without a `call`, which has only a `train_step`, cannot be called on `x`.
+      Use the callback `LSUV`, or call `lsuv` on each of its sub-models.
 
-    If anything is raised, the weights are bit for bit what they were.
+    If an error is raised, the weights are bit for bit what they were.
 
     Examples:
     >>> model = keras.Sequential([keras.Input((20,))])
@@ -78,24 +87,24 @@ def lsuv(
             them. A data set is accepted too (a `keras.utils.PyDataset`,
             `tf.data.Dataset`, `DataLoader`, or generator, of `x`, `(x, y)` or
             `(x, y, sample_weight)`): the first `batches` batches are taken from it.
-        target_std: float. The standard deviation of each pre-activation. Defaults to
-            `1.0`.
-        initializer: str, `keras.initializers.Initializer` or None. What the kernels are
-            drawn from first, each by its own axes and with a seed of its own. None
-            keeps the present kernels. Defaults to `"haar_orthogonal"`.
+        target_std: float. The standard deviation of each pre-activation, between 1e-10
+            and 1e10. Defaults to `1.0`.
+        initializer: str, `keras.initializers.Initializer` or None. It draws the kernels
+            first, each by its own axes and with a seed of its own. None keeps the
+            present kernels. Defaults to `"haar_orthogonal"`.
         tolerance: float. A layer whose standard deviation has at most this relative
             error is left as it is. Defaults to `0.01`.
         per_channel: bool. Whether each output channel gets the standard deviation on
             its own. Defaults to `False`: one factor for the layer.
         center: bool. Whether the bias is shifted so that the mean of the pre-activation
             becomes 0, of each channel with `per_channel`. Defaults to `False`.
-        layers: str, layer class, function of a layer, a list of these, or None. Which
-            layers are scaled. A name, a path or a class also selects what is within
-            such a layer. Defaults to `None`: all.
+        layers: str, layer, layer class, function of a layer, a list of these, or None.
+            Which layers are scaled. A name, a path, a class or a layer also selects
+            the layers within it. Defaults to `None`: all.
         batches: int. The number of batches whose samples are taken together. Defaults
             to `1`.
-        strict: bool. Whether a layer that cannot be scaled, because its pre-activation
-            does not vary, is an error. Defaults to `False`.
+        strict: bool. Whether it is an error if a layer cannot be scaled because its
+            pre-activation does not vary. Defaults to `False`.
         verbose: `"auto"`, 0 or 1. 1 shows a progress bar. Defaults to `"auto"`: a bar
             for a model of more than 50 such layers.
 
@@ -106,9 +115,13 @@ def lsuv(
         `scaled`, `skipped`, `to_dict()` and `plot()`.
 
     Raises:
-        ValueError: If an argument is not what it should be, if `layers` selects
-            nothing, if the batch or a pre-activation is not finite (the error names the
-            layer), or with `strict`.
+        ValueError: If an argument is wrong, if `layers` selects no layer, if the batch
+            or a pre-activation is not finite (the error names the layer), if the model
+            has no `call`, or with `strict`.
+
+    Warns:
+        UserWarning: If no layer is scaled, because the model has none that can be, or
+            if a layer is left alone because its pre-activation does not vary.
 
     Reference:
         - [Mishkin & Matas, 2016, All you need is a good
@@ -121,11 +134,13 @@ def lsuv(
             f"model={model!r}",
             "Pass the model itself.",
         )
+    if not has_call(model):
+        raise cannot_call("lsuv", model, "Or train with the callback `LSUV`.")
     scheme = LSUVPass(
         changes=Changes(),
         draws=None if initializer is None else Redraw(initializer),
         selection=Selection("lsuv", layers),
-        target_std=_validate.positive("lsuv", "target_std", target_std),
+        target_std=checked_target_std("lsuv", target_std),
         tolerance=_validate.positive("lsuv", "tolerance", tolerance),
         per_channel=per_channel,
         center=center,
@@ -139,14 +154,37 @@ def lsuv(
             trace(model, batch, scheme)
             rows = scheme.complete(model)
             scheme.selection.check([row.path for row in rows])
-            for message in scheme.warnings:
-                warnings.warn(message, stacklevel=2)
             report = LSUVReport(scheme.target_std, rows)
+            for message in scheme.warnings or _nothing_scaled(report):
+                warnings.warn(message, stacklevel=2)
         return report
     except KeyboardInterrupt:
         # It came after the last change: there is no report, and so no change.
         scheme.changes.undo()
         raise
+
+
+def checked_target_std(owner: str, value: Any) -> float:
+    """A standard deviation whose square float32 can hold."""
+    value = _validate.positive(owner, "target_std", value)
+    if not _SMALLEST_STD <= value <= _LARGEST_STD:
+        raise _validate.error(
+            owner,
+            f"`target_std` to be between {_SMALLEST_STD:g} and {_LARGEST_STD:g}",
+            f"target_std={value!r}",
+            "The usual value is 1.0.",
+        )
+    return value
+
+
+def _nothing_scaled(report: LSUVReport) -> list[str]:
+    """A warning if no layer has been scaled."""
+    if report.scaled:
+        return []
+    reasons = ", ".join(f"{row.path!r} ({row.note})" for row in report.rows[:_FEW])
+    found = f"Left alone: {reasons}" if reasons else "No layer has a kernel"
+    more = f" and {len(report) - _FEW} more" if len(report) > _FEW else ""
+    return [f"`lsuv` has scaled no layer of this model. {found}{more}."]
 
 
 def _progress(model: keras.Model, verbose: Any) -> keras.utils.Progbar | None:
