@@ -191,7 +191,7 @@ def run_train_step(
     step takes its gradient. The layers use the values on the variables instead. So the
     gradient is zero, and nobody may use it.
     """
-    state = _state_of(model, is_detached=False)
+    state = detach_jax_state(model, is_kept=True)
     with contextlib.ExitStack() as stack:
         for layer in layers:
             stack.enter_context(_with_own_values(layer))
