@@ -98,7 +98,7 @@ def test_a_small_root_is_exact():
         room = decimal.Decimal(target) ** 2 - 1
         linear_variance = decimal.Decimal("9.5")
         root = ((9 + linear_variance * room).sqrt() - 3) / linear_variance
-    assert found.factors.item() == pytest.approx(float(root), rel=1e-14)
+    assert found.factors.item() == pytest.approx(float(root), rel=1e-14, abs=0)
 
 
 def test_within_the_tolerance_nothing_changes():
@@ -136,6 +136,8 @@ def test_a_dead_channel_among_others():
     found = correct(*statistics_of(linear), bias, 1.0, 0.01, (2,))
     assert found.is_dead.ravel().tolist() == [False, False, True, False, False]
     assert found.factors[0, 0, 2] == 1
+    # The root of the mean variance.
+    assert found.std_after == pytest.approx(np.sqrt(4 / 5))
     # As one layer it is not dead.
     assert not correct(*statistics_of(linear), bias, 1.0, 0.01).is_dead
 
