@@ -1,8 +1,12 @@
 """Where each verdict begins, and which follow from others, by rows made by hand."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
+
+from keras_initx import diagnostics
 
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.reach import Reach
@@ -287,3 +291,26 @@ def test_of_two_that_may_cause_each_other_the_earlier_one_is_told():
     assert told(a=SMALL, b=both, c=both, d=both) == ["vanishing_signal"]
     assert told(a=CONSTANT, b=both, c=both, d=both) == ["constant_output"]
     assert told(a=both, b=both, c=both, d=both) == ["vanishing_signal"]
+
+
+# Where it is judged
+
+
+def test_verdicts_are_shown_by_what_does_not_judge():
+    """What is shown knows a verdict, and not its making; judges know no table."""
+    folder = Path(diagnostics.__file__).parent
+    imported = {
+        name: set(
+            re.findall(
+                r"^from keras_initx\.diagnostics\.(\w+\.\w+)",
+                "".join(path.read_text() for path in (folder / name).glob("*.py")),
+                re.MULTILINE,
+            )
+        )
+        for name in ("_judge", "_show", "_measure")
+    }
+    judging = {name for name in imported["_show"] if name.startswith("_judge.")}
+    assert judging == {"_judge.verdict"}
+    for name in ("_judge", "_measure"):
+        assert not [each for each in imported[name] if each.startswith("_show.")]
+    assert not [each for each in imported["_measure"] if each.startswith("_judge.")]
