@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from keras_initx import diagnostics
-
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.reach import Reach
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
