@@ -75,6 +75,20 @@ def _layers_in(values: Any) -> Iterator[keras.layers.Layer]:
             yield from _layers_in(each)
 
 
+def named_sublayers(layer: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
+    """The layers among the attributes of a layer, by the names of these.
+
+    On PyTorch they stand in the dict of a `torch.nn.Module`. Without that name: none
+    there.
+    """
+    attributes = vars(layer) | vars(layer).get("_modules", {})
+    return {
+        name: value
+        for name, value in attributes.items()
+        if isinstance(value, keras.layers.Layer)
+    }
+
+
 def own_losses(layer: keras.layers.Layer) -> tuple[list[Any], set[int]]:
     """The losses that `add_loss` gave a layer, and their identities, to be changed.
 

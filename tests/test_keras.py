@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import keras
@@ -172,6 +173,49 @@ def test_mask_of():
     mask = _keras.mask_of(embedded)
     assert ops.convert_to_numpy(mask).tolist() == [[True, False]]
     assert _keras.mask_of(ops.ones((1, 2))) is None
+
+
+def test_named_sublayers():
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = layers.Dense(1), layers.Dense(2)
+
+    found = _keras.named_sublayers(Pair())
+    assert {name: layer.units for name, layer in found.items()} == {
+        "encoder": 1,
+        "decoder": 2,
+    }
+
+
+def test_outside_stateless_scope():
+    """Within, a variable has its own value; afterwards the scope's again."""
+    variable = keras.Variable([1.0])
+    with keras.StatelessScope([(variable, ops.zeros(1))]):
+        with _keras.outside_stateless_scope():
+            assert to_numpy(variable.value).tolist() == [1]
+            variable.assign([2.0])
+        assert to_numpy(variable.value).tolist() == [0]
+    assert to_numpy(variable.value).tolist() == [2]
+    with _keras.outside_stateless_scope():
+        assert to_numpy(variable.value).tolist() == [2]
+
+
+def test_global_seed_state(monkeypatch):
+    state = _keras.global_seed_state()
+    before = to_numpy(state).tolist()
+    keras.random.normal((1,))
+    assert to_numpy(state).tolist() != before
+    module = sys.modules[keras.random.SeedGenerator.__module__]
+    monkeypatch.delattr(module, "global_seed_generator")
+    assert _keras.global_seed_state() is None
+
+
+def test_has_jax_values():
+    model = compiled()
+    assert _keras.has_jax_values(model)
+    vars(model.trainable_variables[0])["_value"] = None
+    assert not _keras.has_jax_values(model)
 
 
 def test_set_mask():

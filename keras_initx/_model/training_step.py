@@ -19,6 +19,7 @@ from keras_initx._backend.global_seeds import preserve_global_seeds
 from keras_initx._keras import (
     direct_sublayers,
     global_seed_state,
+    named_sublayers,
     outside_stateless_scope,
     trained_variables,
 )
@@ -207,9 +208,8 @@ def _call_on_parts(owner: str, model: keras.Model) -> str:
     """The advice to take a part of the model, which names them."""
     names = [
         f"`model.{name}`"
-        # PyTorch keeps them elsewhere.
-        for name, value in (vars(model) | vars(model).get("_modules", {})).items()
-        if isinstance(value, keras.layers.Layer) and value.trainable_variables
+        for name, value in named_sublayers(model).items()
+        if value.trainable_variables
     ]
     parts = " or ".join(names) or "its sub-models"
     return f"Call `{_FUNCTIONS.get(owner, owner)}` on {parts}."

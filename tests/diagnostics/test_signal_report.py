@@ -961,8 +961,9 @@ def test_it_needs_a_model_and_a_batch():
         signal_report("model", batch(4, 3))
     model = keras.Sequential([keras.Input((3,)), dense("a", 2)])
     with refuses(
-        "`signal_report` needs a batch of inputs. Received: x of type float. Pass an "
-        "array whose first axis numbers the samples."
+        "`signal_report` needs a batch of inputs: an array or tensor whose first axis "
+        "counts the samples, or a dict, tuple or list of these. Received: x of type "
+        "float with an element of type float. Pass for example np.asarray(x, 'float32')."
     ):
         signal_report(model, 1.0)
 

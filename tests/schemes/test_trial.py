@@ -4,9 +4,13 @@ import keras
 import numpy as np
 import pytest
 
+from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx.schemes._lsuv.correction import correct
 from keras_initx.schemes._lsuv.trial import Trial
+
+KERNEL = keras.Variable(np.ones((2, 2)))
+AXES = KernelAxes.resolve("test", KERNEL.shape)
 
 
 def tried_scales(std_of, target=1.0):
@@ -16,7 +20,7 @@ def tried_scales(std_of, target=1.0):
         variance = np.full((1, 1), std_of(scales[-1]) ** 2)
         zeros = np.zeros((1, 1))
         correction = correct(zeros, variance, zeros, target, tolerance=1e-3)
-        trial = trial or Trial(correction, LayerKernel(keras.Variable(np.ones((2, 2)))))
+        trial = trial or Trial(correction, LayerKernel(KERNEL, AXES))
         if correction.changes_nothing:
             return scales, trial
         if (tried := trial.next(correction)) is None:
