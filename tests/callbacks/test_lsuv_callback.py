@@ -6,7 +6,7 @@ import random
 import keras
 import numpy as np
 import pytest
-from catalogue import BACKEND, refuses, to_numpy
+from catalogue import BACKEND, framework, refuses, to_numpy
 from keras import callbacks, layers, ops
 from trainings import (
     BATCH,
@@ -159,9 +159,10 @@ def test_generator_that_draws_from_pythons_generator():
     assert drawn[0][:STEPS] == drawn[1][:STEPS] == drawn[2][:STEPS]
 
 
+@pytest.mark.several_frameworks
 @pytest.mark.parametrize("is_dict", [False, True])
 def test_tf_data(is_dict):
-    tf = pytest.importorskip("tensorflow")
+    tf = framework("tensorflow")
     x = {"a": X[:, :4], "b": X[:, 4:]} if is_dict else X
     dataset = tf.data.Dataset.from_tensor_slices((x, Y)).batch(BATCH)
     if is_dict:
@@ -174,8 +175,9 @@ def test_tf_data(is_dict):
         compare(fit_source(lambda: dataset))
 
 
+@pytest.mark.several_frameworks
 def test_torch_data_loader():
-    torch = pytest.importorskip("torch")
+    torch = framework("torch")
     dataset = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
     compare(
         fit_source(lambda: torch.utils.data.DataLoader(dataset, batch_size=BATCH)),

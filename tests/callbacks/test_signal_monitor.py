@@ -8,7 +8,7 @@ import random
 import keras
 import numpy as np
 import pytest
-from catalogue import BACKEND, refuses, run_python, to_numpy
+from catalogue import BACKEND, framework, refuses, run_python, to_numpy
 from keras import callbacks, layers, ops
 from several_devices import COMMON
 from trainings import (
@@ -180,14 +180,16 @@ def test_several_inputs(structure):
     )
 
 
+@pytest.mark.several_frameworks
 def test_tf_data():
-    tf = pytest.importorskip("tensorflow")
+    tf = framework("tensorflow")
     dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
     undisturbed(fit_source(lambda: dataset))
 
 
+@pytest.mark.several_frameworks
 def test_torch_data_loader():
-    torch = pytest.importorskip("torch")
+    torch = framework("torch")
     dataset = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
     loader = torch.utils.data.DataLoader(dataset, batch_size=BATCH)
     undisturbed(fit_source(lambda: loader), **EAGER)
@@ -223,10 +225,11 @@ def test_generator_that_reuses_its_array():
     undisturbed(fit_source(reusing, steps_per_epoch=3), **EAGER)
 
 
+@pytest.mark.several_frameworks
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow reads ahead")
 def test_data_loader_that_reuses_its_tensors():
     """They come to training as they are, and are another batch when it ends."""
-    torch = pytest.importorskip("torch")
+    torch = framework("torch")
 
     class Reusing(torch.utils.data.IterableDataset):
         def __iter__(self):
@@ -243,8 +246,9 @@ def copied_array():
     return X[:BATCH].copy()
 
 
+@pytest.mark.several_frameworks
 def copied_tensor():
-    torch = pytest.importorskip("torch")
+    torch = framework("torch")
     return torch.tensor(X[:BATCH])
 
 

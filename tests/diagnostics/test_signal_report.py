@@ -963,7 +963,8 @@ def test_it_needs_a_model_and_a_batch():
     with refuses(
         "`signal_report` needs a batch of inputs: an array or tensor whose first axis "
         "counts the samples, or a dict, tuple or list of these. Received: x of type "
-        "float with an element of type float. Pass for example np.asarray(x, 'float32')."
+        "float with an element of type float. Pass for example np.asarray(x, "
+        "'float32')."
     ):
         signal_report(model, 1.0)
 

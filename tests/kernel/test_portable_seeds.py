@@ -1,8 +1,6 @@
 """Portable seeds: one integer seed, one kernel, on each backend, eager or traced."""
 
-import importlib.util
 import json
-import os
 import threading
 
 import keras
@@ -12,6 +10,7 @@ from catalogue import (
     BACKEND,
     CATALOGUE,
     SHORT_SHAPE,
+    framework,
     refuses,
     run_python,
     to_numpy,
@@ -58,15 +57,13 @@ def test_numbers_are_those_of_philox(portable):
     np.testing.assert_array_equal(double, draws_by_definition(11, (3, 5)))
 
 
+@pytest.mark.several_frameworks
 @pytest.mark.parametrize(
     "backend", [name for name in ("jax", "tensorflow", "torch") if name != BACKEND]
 )
 def test_kernels_are_the_same_on_each_backend(backend, monkeypatch):
     """One environment of tox has all three; the numbers themselves are held above."""
-    if importlib.util.find_spec(backend) is None:
-        has_all = os.environ.get("KERAS_INITX_MIXED") == "1"
-        assert not has_all, f"{backend} is missing, and KERAS_INITX_MIXED is 1"
-        pytest.skip(f"{backend} is not installed here")
+    framework(backend)
     monkeypatch.setenv("JAX_ENABLE_X64", "1")
     # This process was started without.
     dtypes = ["float32"] if BACKEND == "jax" else ["float32", "float64"]

@@ -7,7 +7,7 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
-from catalogue import OTHER_DTYPES, matrix, refuses, to_numpy
+from catalogue import OTHER_DTYPES, framework, matrix, refuses, to_numpy
 from hypothesis import strategies
 from keras import layers, ops
 
@@ -571,18 +571,19 @@ class Pieces(keras.utils.PyDataset):
 
 
 def loader(pieces):
-    torch = pytest.importorskip("torch")
+    torch = framework("torch")
     return torch.utils.data.DataLoader(pieces, batch_size=None)
 
 
 def dataset(pieces):
-    tf = pytest.importorskip("tensorflow")
+    tf = framework("tensorflow")
     return tf.data.Dataset.from_generator(
         lambda: iter(pieces),
         output_signature=tuple(tf.TensorSpec((None, 8)) for _ in pieces[0]),
     )
 
 
+@pytest.mark.several_frameworks
 @pytest.mark.parametrize("kind", [iter, Pieces, loader, dataset])
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_first_batches_of_a_data_set(kind, count):
