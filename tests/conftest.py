@@ -4,6 +4,7 @@ import importlib
 import os
 
 import hypothesis
+import numpy as np
 import pytest
 
 BACKENDS = ("jax", "tensorflow", "torch")
@@ -16,6 +17,15 @@ hypothesis.settings.register_profile(
     database=None,
 )
 hypothesis.settings.load_profile("keras_initx")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(request):
+    """A module's `RANDOM` gives a test the same numbers, whatever ran before it."""
+    generator = getattr(getattr(request, "module", None), "RANDOM", None)
+    if generator is not None:
+        # Other numbers than those that the module drew when it was imported.
+        generator.bit_generator.state = np.random.default_rng(1).bit_generator.state
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from keras_initx import HaarOrthogonal, lsuv, signal_report
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
+from keras_initx.diagnostics._measure.statistics import statistics
 
 UNITS, SAMPLES = 64, 64
 HEALTHY = "healthy"
@@ -484,6 +485,18 @@ def test_a_softmax_of_one_unit_is_constant():
 def test_data_that_are_all_alike():
     x = np.repeat(X[:1], 8, axis=0)
     assert told(chain(*stack(3)), x) == [("constant_output", "d0")]
+
+
+def test_equal_samples_may_differ_by_rounding():
+    """Matrix products need not round each row alike, and a unit may be nearly zero."""
+    units = RANDOM.normal(size=UNITS)
+    units[0] = 1e-4
+    rounding = 1e-7 * RANDOM.uniform(-1, 1, size=(SAMPLES, UNITS))
+    varying = rounding.copy()
+    varying[:, 1] *= 100
+    for deviation, is_constant in ((rounding, True), (varying, False)):
+        tensor = ops.convert_to_tensor(units + deviation, "float32")
+        assert statistics(tensor, (1,)).is_constant is is_constant
 
 
 def test_collapsed_inputs():

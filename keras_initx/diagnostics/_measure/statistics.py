@@ -10,7 +10,8 @@ from keras_initx._backend.arithmetic import squares_fit
 from keras_initx._model.mean_and_variance import mean_and_variance
 from keras_initx._model.tensors import as_array
 
-# Below this share of its mean square, a variance is the rounding of equal numbers.
+# Below this share of the mean square, a variance is the rounding of equal numbers. It is
+# that of all units: where the terms of one unit cancel, their rounding stays.
 _ROUNDING = 1e-12
 # The inputs that are compared with each other.
 _SAMPLES = 16
@@ -46,7 +47,7 @@ def statistics(tensor: Any, channels: tuple[int, ...]) -> Statistics:
         mean = float(means.mean())
         std = float(np.sqrt(variances.mean() + means.var()))
         squares = variances + means**2
-        is_constant = bool(np.all(variances <= _ROUNDING * squares))
+        is_constant = bool(np.all(variances <= _ROUNDING * squares.mean()))
     if not np.isfinite(std):
         mean = std = float("nan" if np.isnan(as_array(tensor)).any() else "inf")
     dead = float(np.mean(squares == 0))
