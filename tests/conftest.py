@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import shutil
+import tempfile
 
 import hypothesis
 import numpy as np
@@ -43,8 +45,27 @@ def drawn_seeds(monkeypatch):
     return seen
 
 
+# JAX compiles a program for each shape, which is most of what its tests cost. So they do
+# without optimizations, and all processes of a run share what was compiled.
+QUICK_JAX = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def pytest_unconfigure(config):
+    """The process that made the cache removes it."""
+    if hasattr(config, "jax_cache"):
+        shutil.rmtree(config.jax_cache, ignore_errors=True)
+
+
 def pytest_configure(config):
     """Starts the backend here, so that no test can be skipped for the lack of it."""
+    if CACHE not in os.environ:
+        config.jax_cache = tempfile.mkdtemp(prefix="keras_initx_jax_")
+        os.environ.update(QUICK_JAX, **{CACHE: config.jax_cache})
     wanted = os.environ.get("KERAS_BACKEND")
     if wanted not in BACKENDS:
         raise pytest.UsageError(

@@ -38,6 +38,7 @@ def trace(
     *,
     training: bool = False,
     is_differentiated: bool = False,
+    is_recorded: bool = False,
 ) -> Any:
     """Calls the model on `inputs` and tells the observer about each layer call.
 
@@ -55,6 +56,9 @@ def trace(
         is_differentiated: bool. Whether `pullback` differentiates the pass: then the
             tensors that the observer sees need not have values. Defaults to `False`: no
             gradients are recorded.
+        is_recorded: bool. Whether a list of the operations is made of the pass: then
+            the tensors need not have values either, and it is the caller who preserves
+            the state of the model. Defaults to `False`.
 
     Returns:
         The output of the model.
@@ -62,10 +66,10 @@ def trace(
     Raises:
         Exception: What the observer or a layer raises.
     """
-    watch = _Watch(observer, is_differentiated)
+    watch = _Watch(observer, needs_values=not (is_differentiated or is_recorded))
     with (
         hold_interrupts(),
-        preserve_state(model),
+        contextlib.nullcontext() if is_recorded else preserve_state(model),
         preserve_modes(model, is_differentiated),
         watch.patches,
     ):
@@ -91,9 +95,9 @@ class _Watched:
 class _Watch:
     """The watched layers, and the calls that are running."""
 
-    def __init__(self, observer: Observer, is_differentiated: bool) -> None:
+    def __init__(self, observer: Observer, needs_values: bool) -> None:
         self.observer = observer
-        self._is_differentiated = is_differentiated
+        self._needs_values = needs_values
         self.patches = contextlib.ExitStack()
         self.error: Exception | None = None
         self._watched: dict[int, _Watched] = {}
@@ -120,7 +124,7 @@ class _Watch:
         """A call of a watched layer."""
         leaves = keras.tree.flatten((args, kwargs))
         tensors = [leaf for leaf in leaves if ops.is_tensor(leaf)]
-        if not (self._is_differentiated or all(map(has_values, tensors))):
+        if self._needs_values and not all(map(has_values, tensors)):
             self.observer.unseen(watched.layer)
             return watched.function(*args, **kwargs)
         with hold_interrupts(), self._masks_of(tensors):

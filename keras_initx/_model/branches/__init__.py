@@ -1,0 +1,1 @@
+"""The residual branches of a model."""

@@ -1,0 +1,149 @@
+"""Finds the residual branches of any model.
+
+A residual branch is one operand of an addition whose operands come from a common
+ancestor. The other operand is the shortcut: the ancestor itself, what pooling, slicing
+or adding makes of it, or its projection by one kernel.
+"""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from keras_initx._backend.dataflow.operation import ADD, SOFTMAX
+from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
+from keras_initx._model.branches.inside import Inside, inside
+from keras_initx._model.branches.paths import Paths, has_kernel
+from keras_initx._model.dataflow import LAYER, Dataflow, dataflow
+from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.sublayers import OPAQUE
+
+
+@dataclasses.dataclass(frozen=True)
+class Residuals:
+    """The branches of a model, and the layers that make its outputs.
+
+    Attributes:
+        branches: list of ResidualBranch. In the order of their additions.
+        heads: list of keras.layers.Layer. Those whose kernel is the last before an
+            output of the model, with no residual addition after it.
+        graph: Dataflow.
+    """
+
+    branches: list[ResidualBranch]
+    heads: list[keras.layers.Layer]
+    graph: Dataflow
+
+
+def find_residuals(model: keras.layers.Layer, inputs: Any) -> Residuals:
+    """The residual branches of a model that is called on these inputs."""
+    graph = dataflow(model, inputs)
+    paths = Paths(graph.nodes)
+    softened = _only_before_softmax(graph)
+    taken: set[int] = set()
+    branches = []
+    for place, node in enumerate(graph.nodes):
+        if node.kind != ADD or place in softened:
+            continue
+        for start, shortcut, end in _pairs(paths, node.sources):
+            found = inside(paths, start, end, taken)
+            if found.linear:
+                taken.update(found.places)
+                branch = _branch(graph, paths, found, (start, shortcut, end), place)
+                branches.append(branch)
+    return Residuals(branches, _heads(graph, paths), graph)
+
+
+def _pairs(paths: Paths, operands: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """For each branch of an addition: its input, the shortcut, and what is added."""
+    for shortcut in operands:
+        ends = [other for other in operands if paths.leads(shortcut, other)]
+        if ends:
+            return [(shortcut, shortcut, end) for end in ends]
+    if len(operands) != 2:
+        return []
+    start = paths.common(*operands)
+    if start is None:
+        return []
+    counts = {end: paths.least_kernels(start, end) for end in operands}
+    shortcut, end = sorted(operands, key=counts.__getitem__)
+    is_branch = counts[shortcut] <= 1 and counts[shortcut] < counts[end]
+    return [(start, shortcut, end)] if is_branch else []
+
+
+def _branch(
+    graph: Dataflow,
+    paths: Paths,
+    found: Inside,
+    ends: tuple[int, int, int],
+    addition: int,
+) -> ResidualBranch:
+    start, shortcut, end = ends
+    nodes = graph.nodes
+    others = [
+        layer
+        for place in found.places
+        if (layer := nodes[place].layer) is not None and not has_kernel(nodes[place])
+    ]
+    is_plain = paths.least_kernels(start, shortcut) == 0
+    return ResidualBranch(
+        layers=[_branch_layer(nodes[p].layer, found, p) for p in found.kernels],
+        depth=found.degree,
+        place=nodes[addition].parents[-1].path,
+        parents=nodes[addition].parents,
+        shortcut=[]
+        if is_plain
+        else [
+            nodes[p].layer
+            for p in paths.between(start, shortcut)
+            if has_kernel(nodes[p])
+        ],
+        normalizations=[each for each in others if is_normalization(each)],
+        scales=[each for each in others if not is_normalization(each)],
+        has_gate=found.has_gate,
+        has_attention=found.has_softmax,
+        is_cross=found.is_cross,
+        inputs=start,
+        end=end,
+        addition=addition,
+    )
+
+
+def _branch_layer(layer: Any, found: Inside, place: int) -> BranchLayer:
+    is_opaque = isinstance(layer, OPAQUE)
+    described = None if is_opaque else layer_kernel(layer)
+    return BranchLayer(layer, described, place in found.linear, place in found.last)
+
+
+def is_normalization(layer: keras.layers.Layer) -> bool:
+    """Whether a layer divides by the scale of what it gets, by the name of its class.
+
+    People write their own ones.
+    """
+    return "norm" in type(layer).__name__.lower()
+
+
+def _only_before_softmax(graph: Dataflow) -> set[int]:
+    """The additions that only a softmax reads: a mask or a bias of attention."""
+    readers: dict[int, set[str]] = {}
+    for node in graph.nodes:
+        for source in node.sources:
+            readers.setdefault(source, set()).add(node.kind)
+    return {place for place, kinds in readers.items() if kinds == {SOFTMAX}}
+
+
+def _heads(graph: Dataflow, paths: Paths) -> list[keras.layers.Layer]:
+    """The layers with the last kernels before the outputs."""
+    found: dict[int, keras.layers.Layer] = {}
+    waiting, seen = list(graph.outputs), set()
+    while waiting:
+        place = waiting.pop(0)
+        node = graph.nodes[place]
+        if place in seen or node.kind == ADD:
+            continue
+        seen.add(place)
+        if node.kind == LAYER and node.layer is not None and has_kernel(node):
+            found[id(node.layer)] = node.layer
+        else:
+            waiting += node.sources
+    return list(found.values())

@@ -1,0 +1,66 @@
+"""Which nodes of a graph lie between two others, and how many kernels."""
+
+import keras
+
+from keras_initx._keras import kernel_variable
+from keras_initx._model.dataflow import LAYER, Node
+from keras_initx._model.sublayers import OPAQUE
+
+
+class Paths:
+    """Questions about what leads where.
+
+    The nodes before a node are the bits of an integer, so that a question costs the
+    nodes that it is about, and not all of the graph.
+    """
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self._before: list[int] = []
+        for node in nodes:
+            before = 0
+            for source in node.sources:
+                before |= self._before[source] | 1 << source
+            self._before.append(before)
+
+    def leads(self, start: int, end: int) -> bool:
+        """Whether one node is before another."""
+        return bool(self._before[end] >> start & 1)
+
+    def common(self, one: int, other: int) -> int | None:
+        """The last node that leads to both, or is one of them; None without one."""
+        both = self._with(one) & self._with(other)
+        return both.bit_length() - 1 if both else None
+
+    def between(self, start: int, end: int) -> list[int]:
+        """The nodes on the ways from one to the other, with `end`, without `start`."""
+        found, rest = [], self._with(end) >> start + 1
+        while rest:
+            lowest = rest & -rest
+            place = start + lowest.bit_length()
+            rest ^= lowest
+            if self.leads(start, place):
+                found.append(place)
+        return found
+
+    def least_kernels(self, start: int, end: int) -> int:
+        """How many kernels the way with the fewest of them goes through."""
+        least = {start: 0}
+        for place in self.between(start, end):
+            node = self.nodes[place]
+            known = [least[source] for source in node.sources if source in least]
+            least[place] = min(known) + has_kernel(node)
+        return least[end]
+
+    def _with(self, place: int) -> int:
+        return self._before[place] | 1 << place
+
+
+def has_kernel(node: Node) -> bool:
+    """Whether this is a call of a layer that multiplies its inputs by a matrix."""
+    layer = node.layer
+    if node.kind != LAYER or layer is None:
+        return False
+    if isinstance(layer, (*OPAQUE, keras.layers.Embedding)):
+        return True
+    return kernel_variable(layer) is not None or any(v.ndim > 1 for v in layer.weights)
