@@ -45,8 +45,8 @@ def drawn_seeds(monkeypatch):
     return seen
 
 
-# JAX compiles a program for each shape, which is most of what its tests cost. So they do
-# without optimizations, and all processes of a run share what was compiled.
+# JAX compiles a program for each shape, which is most of what its tests cost. So they
+# do without optimizations, and all processes of a run share what was compiled.
 QUICK_JAX = {
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -10,8 +10,8 @@ from keras_initx._backend.arithmetic import squares_fit
 from keras_initx._model.mean_and_variance import mean_and_variance
 from keras_initx._model.tensors import as_array
 
-# Below this share of the mean square, a variance is the rounding of equal numbers. It is
-# that of all units: where the terms of one unit cancel, their rounding stays.
+# Below this share of the mean square, a variance is the rounding of equal numbers. It
+# is that of all units: where the terms of one unit cancel, their rounding stays.
 _ROUNDING = 1e-12
 # The inputs that are compared with each other.
 _SAMPLES = 16

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_initx._model.layer_kernel import LayerKernel, layer_kernel
+from keras_initx._model.left_alone import why_left_alone
 from keras_initx._model.selection import Selection
 from keras_initx.schemes._lsuv.lsuv_report import LayerRow
 from keras_initx.schemes._lsuv.trial import Trial
@@ -79,12 +80,9 @@ class LayerStates:
         """Why a layer is left alone; empty if it is not."""
         if not self._selection(layer, parents):
             return "not selected"
-        if parents and isinstance(parents[-1], keras.layers.SpectralNormalization):
-            return "SpectralNormalization sets the scale of its kernel"
-        if layer.quantization_mode is not None:
-            return "quantized"
-        if not kernel.trainable:
-            return "frozen"
+        reason = why_left_alone(layer, kernel, parents)
+        if reason:
+            return reason
         for other in self._states.values():
             if other.described is not None and other.described.kernel is kernel:
                 return f"tied: its kernel belongs to {other.row.path} too"

@@ -1,0 +1,1 @@
+"""What the schemes for residual networks share."""

@@ -1,0 +1,76 @@
+"""The residual branches of a model, or an error that says why there are none."""
+
+from typing import Any
+
+import keras
+
+from keras_initx import _validate
+from keras_initx._model.batches import one_batch
+from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
+from keras_initx._model.branches.find import Residuals, find_residuals
+from keras_initx._model.example_batch import example_batch
+from keras_initx._model.left_alone import why_left_alone
+from keras_initx._model.training_step import cannot_call, has_call
+from keras_initx.schemes._depth.branch_report import BranchRow
+
+
+def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
+    """What `find_residuals` finds.
+
+    Args:
+        owner: str. Who asks, for errors.
+        model: keras.Model, or any other layer.
+        x: What the model is called with, or None.
+
+    Raises:
+        ValueError: If this is no model, if `x` is needed, or if there is no residual
+            branch.
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise _validate.error(
+            owner,
+            "a Keras model or layer",
+            f"model={model!r}",
+            "Pass the model itself.",
+        )
+    if not has_call(model):
+        raise cannot_call(owner, model)
+    batch = example_batch(owner, model) if x is None else one_batch(owner, x, 1)
+    found = find_residuals(model, batch)
+    if not found.branches:
+        raise _validate.error(
+            owner,
+            "a model with residual branches: x + f(x), where f has kernels",
+            f"the model {model.name!r}, in which no addition joins a branch with its "
+            "own input",
+            "For a network without shortcuts use `lsuv`, or an initializer such as "
+            "'orthogonal_delta'.",
+        )
+    return found
+
+
+def linear_layers(branch: ResidualBranch) -> list[BranchLayer]:
+    """Those to whose kernels the output of the branch is proportional."""
+    return [each for each in branch.layers if each.is_linear]
+
+
+def row_of(branch: ResidualBranch) -> BranchRow:
+    """The row of a branch in a report, before anything is done to it."""
+    return BranchRow(
+        place=branch.place,
+        layers=[each.layer.path for each in branch.layers],
+        depth=branch.depth,
+        is_projection=branch.is_projection,
+    )
+
+
+def why_not(layers: list[BranchLayer]) -> str:
+    """Why these layers of a branch cannot be changed; empty if they can."""
+    for each in layers:
+        if each.described is None:
+            reason = f"a {type(each.layer).__name__}, whose kernel has no fans"
+        else:
+            reason = why_left_alone(each.layer, each.described.kernel, ())
+        if reason:
+            return f"left alone: {each.layer.path} is {reason}"
+    return ""

@@ -1,0 +1,185 @@
+"""Fixup: residual networks that train without normalization."""
+
+import warnings
+from typing import Any
+
+import keras
+
+from keras_initx._model.branches.branch import ResidualBranch
+from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.left_alone import why_left_alone
+from keras_initx.layers import Scale, Shift
+from keras_initx.schemes._depth.branch_report import BranchReport, BranchRow
+from keras_initx.schemes._depth.plan import Plan
+from keras_initx.schemes._depth.residuals import (
+    linear_layers,
+    residuals_of,
+    row_of,
+    why_not,
+)
+
+# A text names so many layers.
+_FEW = 3
+
+
+def fixup(
+    model: keras.Model,
+    x: Any = None,
+    *,
+    initializer: Any = "default",
+    zero_head: bool = True,
+) -> BranchReport:
+    """Fixup: starts a residual network so that it trains without normalization.
+
+    With L residual branches, of m layers each:
+
+    1. The last layer of each branch becomes zero, and so does the layer that makes the
+       outputs: kernel and bias.
+    2. The other kernels of a branch are drawn with He's variance and multiplied by
+
+           L^(-1 / (2 m - 2))
+
+    A step of the optimizer then changes the function that the network computes by about
+    as much as in a network of one branch, at any depth. Each block starts as the
+    identity.
+
+    The third rule of the paper is a matter of the architecture: one trainable factor in
+    each branch (`keras_initx.layers.Scale`), and one trainable offset before each
+    convolution, dense layer and activation (`keras_initx.layers.Shift`). The report
+    says where they are missing. The layers in the branches need no biases of their own.
+
+    - The branches are found in what the model computes: additions of a branch to its
+      own input, in Functional, nested and subclassed models. The input may pass through
+      a projection, which is drawn with He's variance and not scaled.
+    - Attention counts as it is used: value and output projection are the linear path,
+      so m = 2. Queries and keys reach the output only through the softmax and keep
+      their kernels. So do the layers of squeeze-and-excitation. (The authors' code for
+      Transformers takes m = 4 for attention.)
+    - All layers that are in no branch keep their kernels, except the last ones.
+    - A branch with a layer that is frozen, quantized, or recurrent is left alone, and
+      its note says so.
+
+    If an error is raised, the weights are bit for bit what they were.
+
+    Examples:
+    >>> inputs = keras.Input((16,))
+    >>> x = keras.layers.Dense(16)(inputs)
+    >>> for _ in range(10):
+    ...     h = keras.layers.Dense(16, "relu")(x)
+    ...     x = x + keras.layers.Dense(16)(h)
+    >>> model = keras.Model(inputs, keras.layers.Dense(3)(x))
+    >>> report = keras_initx.schemes.fixup(model)
+    >>> len(report.branches), report.branches[0].depth
+    (10, 2)
+    >>> round(report.branches[0].factor, 3)  # 10 ** -0.5
+    0.316
+
+    Args:
+        model: keras.Model. Or any other layer.
+        x: A batch of inputs, as for `model(x)`, or a data set. Only its shapes matter.
+            It is needed if the model is not a Functional or Sequential one. Defaults to
+            `None`.
+        initializer: str, `keras.initializers.Initializer` or None. It draws the kernels
+            that are scaled, each by its own axes and with a seed of its own. None keeps
+            the present kernels and scales them. Defaults to `"default"`: a normal
+            distribution with variance `2 / fan_out`, as in the authors' code.
+        zero_head: bool. Whether the layers that make the outputs become zero. Defaults
+            to `True`.
+
+    Returns:
+        A report. Its `branches` have `place`, `layers`, `depth`, `is_projection`,
+        `factor` and `note`; `notes` are about the whole model. It prints as a table.
+
+    Raises:
+        ValueError: If the model has no residual branch, or if `x` is needed.
+
+    Warns:
+        UserWarning: If there is a normalization inside a branch.
+
+    Reference:
+        Zhang, Dauphin and Ma 2019, "Fixup initialization: residual learning without
+        normalization", https://arxiv.org/abs/1901.09321; the fan-out is that of the
+        authors' code, https://github.com/hongyi-zhang/Fixup.
+    """
+    found = residuals_of("fixup", model, x)
+    if isinstance(initializer, str) and initializer == "default":
+        initializer = keras.initializers.VarianceScaling(
+            2.0, "fan_out", "untruncated_normal"
+        )
+    plan = Plan(initializer)
+    rows = [_plan(plan, branch, len(found.branches)) for branch in found.branches]
+    notes = _heads(plan, found.heads) if zero_head else []
+    _warn(found.branches)
+    plan.carry_out()
+    return BranchReport(rows, notes)
+
+
+def fixup_factor(branches: int, depth: int) -> float:
+    """The factor of all kernels of a branch but the last: L^(-1 / (2 m - 2))."""
+    return 1.0 if depth == 1 else branches ** (-1 / (2 * depth - 2))
+
+
+def _plan(plan: Plan, branch: ResidualBranch, count: int) -> BranchRow:
+    """What becomes of one branch."""
+    row, layers = row_of(branch), linear_layers(branch)
+    row.note = why_not(layers)
+    if row.note:
+        return row
+    row.factor = fixup_factor(count, branch.depth)
+    for each in layers:
+        if each.is_last:
+            plan.zero(each.described)
+        else:
+            plan.scale(each.described, row.factor)
+    for layer in branch.shortcut:
+        described = layer_kernel(layer)
+        if described is not None and not why_left_alone(layer, described.kernel, ()):
+            plan.scale(described, 1.0)
+    row.note = _missing(branch)
+    return row
+
+
+def _missing(branch: ResidualBranch) -> str:
+    """Which of the trainable numbers of the paper the branch lacks."""
+    kinds = {"Scale": Scale, "Shift": Shift}
+    missing = [
+        name
+        for name, kind in kinds.items()
+        if not any(isinstance(layer, kind) for layer in branch.scales)
+    ]
+    return f"no {' and no '.join(missing)}" if missing else ""
+
+
+def _heads(plan: Plan, heads: list[keras.layers.Layer]) -> list[str]:
+    """The layers that make the outputs become zero."""
+    if not heads:
+        return ["The outputs are sums: there is no last layer to start at zero."]
+    notes = []
+    for layer in heads:
+        described = layer_kernel(layer)
+        reason = (
+            f"a {type(layer).__name__}"
+            if described is None
+            else why_left_alone(layer, described.kernel, ())
+        )
+        if described is None or reason:
+            notes.append(f"The last layer {layer.path} is left alone: it is {reason}.")
+        else:
+            plan.zero(described)
+            notes.append(f"The last layer {layer.path} starts at zero.")
+    return notes
+
+
+def _warn(branches: list[ResidualBranch]) -> None:
+    """A warning if a branch is normalized."""
+    paths = [layer.path for branch in branches for layer in branch.normalizations]
+    if not paths:
+        return
+    more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
+    warnings.warn(
+        "`fixup` is for residual branches without normalization, which undoes the "
+        f"scale of the kernels before it. Inside branches there are: "
+        f"{', '.join(paths[:_FEW])}{more}. Remove them, or keep them and do not call "
+        "`fixup`.",
+        stacklevel=3,
+    )
