@@ -46,7 +46,7 @@ def fixup(
     The third rule of the paper is a matter of the architecture: one trainable factor in
     each branch (`keras_initx.layers.Scale`), and one trainable offset before each
     convolution, dense layer and activation (`keras_initx.layers.Shift`). The report
-    says where they are missing. The layers in the branches need no biases of their own.
+    says where they are missing. The layers in the branches have no biases of their own.
 
     - The branches are found in what the model computes: additions of a branch to its
       own input, in Functional, nested and subclassed models. The input may pass through
@@ -140,14 +140,20 @@ def _plan(plan: Plan, branch: ResidualBranch, count: int) -> BranchRow:
 
 
 def _missing(branch: ResidualBranch) -> str:
-    """Which of the trainable numbers of the paper the branch lacks."""
+    """Where the branch is not built as in the paper.
+
+    Biases of last layers move together: in one step their sum moves by L times as much.
+    """
     kinds = {"Scale": Scale, "Shift": Shift}
     missing = [
-        name
+        f"no {name}"
         for name, kind in kinds.items()
         if not any(isinstance(layer, kind) for layer in branch.scales)
     ]
-    return f"no {' and no '.join(missing)}" if missing else ""
+    last = [each.described for each in branch.layers if each.is_last]
+    if any(described and described.bias is not None for described in last):
+        missing.append("its last layer has a bias")
+    return ", ".join(missing)
 
 
 def _heads(plan: Plan, heads: list[keras.layers.Layer]) -> list[str]:
