@@ -1,18 +1,52 @@
-"""Temporary."""
+"""One trainable offset."""
 
-import keras
+from typing import Any
+
+from keras_initx._registry import register
+from keras_initx.layers._trainable_number import TrainableNumber
 
 
-class Shift(keras.layers.Layer):
-    def __init__(self, initial_value=0.0, **kwargs):
-        super().__init__(**kwargs)
-        self.initial_value = initial_value
+@register("layers")
+class Shift(TrainableNumber):
+    """Adds one trainable number to its input.
 
-    def build(self, shape=None):
-        self.offset = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(self.initial_value)
-        )
-        self.built = True
+        Shift(x) = x + offset
 
-    def call(self, x):
-        return x + keras.ops.cast(self.offset, x.dtype)
+    Fixup has one, which starts at 0, before each convolution, dense layer and
+    activation.
+
+    Examples:
+    >>> x = keras.ops.ones((1, 3))
+    >>> keras.ops.convert_to_numpy(keras_initx.layers.Shift(0.5)(x)).tolist()
+    [[1.5, 1.5, 1.5]]
+
+    Args:
+        initial_value: float. The offset at first. Defaults to `0.0`.
+        gradient_scale: float. The gradient of the number is multiplied by this, as in
+            `keras_initx.layers.Scale`. Fixup: 0.1. Defaults to `1.0`.
+        **kwargs: Keyword arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: tensor of floats, of any shape.
+
+    Returns:
+        A tensor of the same shape and dtype.
+
+    Raises:
+        ValueError: If `initial_value` is not a finite number, or `gradient_scale` is
+            not above 0.
+
+    Reference:
+        Zhang, Dauphin and Ma 2019, "Fixup initialization: residual learning without
+        normalization", https://arxiv.org/abs/1901.09321.
+    """
+
+    _name_of_number = "offset"
+
+    def __init__(
+        self, initial_value: float = 0.0, gradient_scale: float = 1.0, **kwargs: Any
+    ) -> None:
+        super().__init__(initial_value, gradient_scale, **kwargs)
+
+    def call(self, inputs: Any) -> Any:
+        return inputs + self.value(inputs)
