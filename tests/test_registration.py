@@ -119,9 +119,9 @@ def test_a_class_and_an_instance_resolve(row):
     assert keras.initializers.get(instance) is instance
 
 
-@every_class
-def test_a_string_gives_a_new_instance_each_time(row):
-    one, other = (keras.initializers.get(row.ids[0]) for _ in range(2))
+@every_id
+def test_a_string_gives_a_new_instance_each_time(row, short_id):
+    one, other = (keras.initializers.get(short_id) for _ in range(2))
     assert one is not other
     assert one.seed != other.seed
 

@@ -3,20 +3,18 @@
 import dataclasses
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_initx import _validate
 from keras_initx._kernel.axes import KernelAxes
-from keras_initx._kernel.with_axes import with_axes
 from keras_initx._registry import register
 from keras_initx.initializers._base.arguments import shared_arguments
-from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._base.based_initializer import BasedInitializer
 
 
 @register("initializers", "looks_linear")
 @shared_arguments
-class LooksLinear(AxesInitializer):
+class LooksLinear(BasedInitializer):
     """Mirrors a kernel, so that a network of rectifiers starts as a linear function.
 
     Because `relu(x) - relu(-x) = x`, a mirrored kernel undoes the rectifier before it:
@@ -89,21 +87,10 @@ class LooksLinear(AxesInitializer):
         batch_axes: list[int] | None = None,
         groups: int = 1,
     ) -> None:
-        super().__init__(seed, input_axes, output_axes, batch_axes)
-        self.base = keras.initializers.get(base)
-        if self.base is None:
-            raise _validate.error(
-                "LooksLinear",
-                "a `base` initializer",
-                "base=None",
-                "Pass for example 'haar_orthogonal' or 'he_normal'.",
-            )
+        super().__init__(base, groups, seed, input_axes, output_axes, batch_axes)
         self.mirror = _validate.choice(
             "LooksLinear", "mirror", mirror, ("input", "output", "both")
         )
-        self.groups = _validate.positive_integer("LooksLinear", "groups", groups)
-        if seed is None:
-            self.seed = getattr(self.base, "seed", self.seed)
 
     def check(self, axes: KernelAxes) -> None:
         if not axes.input or not (axes.output or self.mirror == "input"):
@@ -132,10 +119,7 @@ class LooksLinear(AxesInitializer):
         half = list(axes.shape)
         for axis, _ in mirrored:
             half[axis] //= 2
-        base = with_axes(
-            self.base, dataclasses.replace(axes, shape=tuple(half)), self.seed
-        )
-        kernel = base(tuple(half), dtype=dtype)
+        kernel = self.draw_base(dataclasses.replace(axes, shape=tuple(half)), dtype)
         for axis, groups in mirrored:
             kernel = _mirror(kernel, axis, groups)
         return kernel
@@ -149,12 +133,7 @@ class LooksLinear(AxesInitializer):
         ]
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "base": keras.initializers.serialize(self.base),
-            "mirror": self.mirror,
-            "groups": self.groups,
-            **super().get_config(),
-        }
+        return {"mirror": self.mirror, **super().get_config()}
 
 
 def _mirror(kernel: Any, axis: int, groups: int) -> Any:

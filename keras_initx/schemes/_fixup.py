@@ -8,6 +8,8 @@ import keras
 from keras_initx._model.branches.branch import ResidualBranch
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.left_alone import why_left_alone
+from keras_initx.initializers._depth import factors
+from keras_initx.initializers._fixup_scaled import he_fan_out
 from keras_initx.layers import Scale, Shift
 from keras_initx.schemes._depth.branch_report import BranchReport, BranchRow
 from keras_initx.schemes._depth.plan import Plan
@@ -103,9 +105,7 @@ def fixup(
     """
     found = residuals_of("fixup", model, x)
     if isinstance(initializer, str) and initializer == "default":
-        initializer = keras.initializers.VarianceScaling(
-            2.0, "fan_out", "untruncated_normal"
-        )
+        initializer = he_fan_out()
     plan = Plan(initializer)
     rows = [_plan(plan, branch, len(found.branches)) for branch in found.branches]
     notes = _heads(plan, found.heads) if zero_head else []
@@ -114,18 +114,13 @@ def fixup(
     return BranchReport(rows, notes)
 
 
-def fixup_factor(branches: int, depth: int) -> float:
-    """The factor of all kernels of a branch but the last: L^(-1 / (2 m - 2))."""
-    return 1.0 if depth == 1 else branches ** (-1 / (2 * depth - 2))
-
-
 def _plan(plan: Plan, branch: ResidualBranch, count: int) -> BranchRow:
     """What becomes of one branch."""
     row, layers = row_of(branch), linear_layers(branch)
     row.note = why_not(layers)
     if row.note:
         return row
-    row.factor = fixup_factor(count, branch.depth)
+    row.factor = factors.fixup(count, branch.depth)
     for each in layers:
         if each.is_last:
             plan.zero(each.described)

@@ -126,7 +126,9 @@ def test_a_string_works_in_each_layer(use, short_id):
         assert to_numpy(weight).any()
 
 
-@every_class
+@pytest.mark.parametrize(
+    "row", [row for row in CATALOGUE if row.ids], ids=lambda row: row.name
+)
 @pytest.mark.parametrize("kind", ["Dense", "Conv2D", "LSTM", "MultiHeadAttention"])
 @pytest.mark.parametrize(
     ("policy", "of_variables"),

@@ -44,8 +44,11 @@ def test_a_scaled_gradient_is_a_learning_rate_of_its_own(optimizer, run_eagerly)
 
     def trained(rate, gradient_scale):
         model = keras.Sequential(
-            [keras.Input((3, 5))]
-            + [Scale(2.0, gradient_scale), Shift(0.5, gradient_scale)]
+            [
+                keras.Input((3, 5)),
+                Scale(2.0, gradient_scale),
+                Shift(0.5, gradient_scale),
+            ]
         )
         model.compile(
             keras.optimizers.SGD(rate, momentum), "mse", run_eagerly=run_eagerly

@@ -134,7 +134,7 @@ def test_a_projection_is_drawn_and_not_scaled():
 
 def test_one_layer_in_a_branch_becomes_zero():
     report = fixup(model := perceptron(3, hidden=0))
-    assert [(row.depth, row.factor) for row in report] == [(1, 1.0)] * 3
+    assert [(row.depth, row.factor) for row in report] == [(1, 0.0)] * 3
     assert not to_numpy(model.get_layer("b1_last").kernel).any()
 
 

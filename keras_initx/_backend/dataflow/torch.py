@@ -19,19 +19,16 @@ from keras_initx._backend.dataflow.operation import (
     Operation,
 )
 
+# By the names of operators, without the underscores at their ends.
 _KINDS = {
     "add": ADD,
-    "add_": ADD,
     "mul": MULTIPLY,
-    "mul_": MULTIPLY,
     "sigmoid": SIGMOID,
-    "sigmoid_": SIGMOID,
-    "_softmax": SOFTMAX,
-    "_safe_softmax": SOFTMAX,
+    "softmax": SOFTMAX,
+    "safe_softmax": SOFTMAX,
 }
 # Attention in one operation, of queries, keys and values.
-_ATTENTION = "_scaled_dot_product"
-_NAME = "_keras_initx_name"
+_ATTENTION = "scaled_dot_product"
 
 
 def record(
@@ -83,7 +80,7 @@ class _Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         inputs = self.names(_tensors((args, kwargs)))
         results = function(*args, **kwargs)
-        name = function.overloadpacket.__name__
+        name = function.overloadpacket.__name__.strip("_")
         if name.startswith(_ATTENTION):
             weights = next(self._numbers)
             self.operations.append(Operation(SOFTMAX, inputs[:2], (weights,), None))

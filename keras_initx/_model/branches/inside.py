@@ -82,7 +82,7 @@ def _from_aside(
 
 
 def _linear(paths: Paths, end: int, places: set[int]) -> tuple[set[int], set[int]]:
-    """The kernels that lead to the end through no softmax and no gate; the last ones."""
+    """The kernels that reach the end without a softmax or a gate, and the last ones."""
     linear, last, seen = set(), set(), set()
     waiting = [(end, True)]
     while waiting:

@@ -17,6 +17,10 @@ TEXTS = {
         "positive number; or an activation, by its name, as a function or as a layer, "
         "of which `activations.gain` is taken. Defaults to `1.0`."
     ),
+    "base": (
+        "str, dict or `keras.initializers.Initializer`. Draws the kernel that is "
+        "scaled. It gets the axes, the groups and the seed of this initializer."
+    ),
     "groups": (
         "int. The `groups` of a grouped convolution. The kernel of each group is then "
         "drawn on its own. Defaults to `1`."

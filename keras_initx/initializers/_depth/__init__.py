@@ -1,0 +1,1 @@
+"""How kernels are scaled in deep networks."""
