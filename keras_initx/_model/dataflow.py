@@ -26,10 +26,12 @@ from keras_initx._keras import direct_sublayers, kernel_variable
 from keras_initx._model.interrupts import hold_interrupts
 from keras_initx._model.observer import LayerCall, Observer
 from keras_initx._model.preserve import preserve_state
-from keras_initx._model.sublayers import OPAQUE
+from keras_initx._model.sublayers import OPAQUE, sublayers
 from keras_initx._model.trace import trace
 
 INPUT, LAYER = "input", "layer"
+
+_SAMPLES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,24 @@ class Dataflow:
 
 
 def dataflow(model: keras.layers.Layer, inputs: Any) -> Dataflow:
-    """The graph of one call of the model, in inference mode, on these inputs."""
+    """The graph of one call of the model, in inference mode, on these inputs.
+
+    Two samples tell as much as all. They are taken alone if the model allows it.
+    """
+    if any(not layer.built for layer in sublayers(model)):
+        # No variable may be made while the operations are recorded.
+        trace(model, inputs, Observer())
+    shortened = _shortened(inputs)
+    if shortened is not None:
+        try:
+            return _recorded(model, shortened)
+        except Exception:
+            # The size of its batch is fixed. Or the error comes again.
+            pass
+    return _recorded(model, inputs)
+
+
+def _recorded(model: keras.layers.Layer, inputs: Any) -> Dataflow:
     marks = _Marks()
 
     def run(inputs: Any, mark: Any) -> None:
@@ -72,6 +91,17 @@ def dataflow(model: keras.layers.Layer, inputs: Any) -> Dataflow:
     with hold_interrupts(), preserve_state(model):
         operations = record(run, inputs)
     return _Graph(marks).read(operations)
+
+
+def _shortened(inputs: Any) -> Any:
+    """The first samples, if all inputs count the same samples; None otherwise."""
+    leaves = [leaf for leaf in keras.tree.flatten(inputs) if leaf is not None]
+    sizes = {leaf.shape[0] if len(leaf.shape) else 0 for leaf in leaves}
+    if len(sizes) != 1 or max(sizes) <= _SAMPLES:
+        return None
+    return keras.tree.map_structure(
+        lambda leaf: leaf if leaf is None else leaf[:_SAMPLES], inputs
+    )
 
 
 class _Marks(Observer):

@@ -21,6 +21,8 @@ _KINDS = {
     "Add": ADD,
     "AddV2": ADD,
     "AddN": ADD,
+    # Keras makes it of an addition to what looks like a bias.
+    "BiasAdd": ADD,
     "Mul": MULTIPLY,
     "Sigmoid": SIGMOID,
     "Softmax": SOFTMAX,
@@ -46,9 +48,7 @@ def record(
 
     def mark(tensor: Any) -> int:
         number = next(numbers)
-        # Outside of all names that layers give their operations.
-        with tf.name_scope("/"):
-            tf.raw_ops.Identity(input=tensor, name=f"{_MARK}{number}")
+        tf.raw_ops.Identity(input=tensor, name=f"{_MARK}{number}")
         return number
 
     def traced(inputs: Any) -> None:
@@ -73,8 +73,10 @@ def _operations_of(node: tf.Operation) -> list[Operation]:
     inputs = tuple(tensor.name for tensor in node.inputs)
     outputs = tuple(tensor.name for tensor in node.outputs)
     shapes = [_shape(tensor) for tensor in node.outputs] or [None]
-    if node.name.startswith(_MARK):
-        number = int(node.name.removeprefix(_MARK))
+    # Before it stand the names of the layers that are running.
+    label = node.name.rpartition("/")[2]
+    if label.startswith(_MARK):
+        number = int(label.removeprefix(_MARK))
         return [Operation(MARK, inputs, outputs, shapes[0], number)]
     if node.type == "IdentityN":
         triples = zip(inputs, outputs, shapes, strict=True)

@@ -37,7 +37,11 @@ class Residuals:
 
 def find_residuals(model: keras.layers.Layer, inputs: Any) -> Residuals:
     """The residual branches of a model that is called on these inputs."""
-    graph = dataflow(model, inputs)
+    return residuals_in(dataflow(model, inputs))
+
+
+def residuals_in(graph: Dataflow) -> Residuals:
+    """The residual branches in a graph."""
     paths = Paths(graph.nodes)
     softened = _only_before_softmax(graph)
     taken: set[int] = set()
