@@ -65,7 +65,9 @@ def _path_of(model: keras.Model) -> list[keras.layers.Layer]:
     path: list[keras.layers.Layer] = []
     makers = {id(_only(each, "output")): each for each in model.operations}
     while tensor is not start:
-        maker = makers[id(tensor)]
+        maker = makers.get(id(tensor))
+        if maker is None:
+            raise ValueError("that uses a layer several times")
         if not isinstance(maker, keras.layers.Layer):
             raise ValueError(f"with the operation {maker.name!r}")
         path.append(maker)
@@ -74,11 +76,8 @@ def _path_of(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def _only(layer: Any, side: str) -> Any:
-    """The one input or output of a layer that is used once."""
-    try:
-        tensor = getattr(layer, side)
-    except AttributeError:
-        raise ValueError(f"that uses {layer.name!r} several times") from None
+    """The one input or output of a layer."""
+    tensor = getattr(layer, side)
     if isinstance(tensor, list | tuple | dict):
         raise ValueError(f"where several paths meet or part in {layer.name!r}")
     return tensor

@@ -44,7 +44,9 @@ def target_of_layer(
         low, high = high, 2 * high
         if high > 2.0**20:
             return None
-    return root(error, (low, error(low)), (high, at_high))
+    # In units of `high`, so that the small numbers of deep networks have exact digits.
+    ends = (low / high, error(low)), (1.0, at_high)
+    return high * root(lambda part: error(high * part), *ends)
 
 
 def _chain(depth: int) -> Network:

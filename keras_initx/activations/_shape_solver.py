@@ -21,7 +21,7 @@ _SHIFTS = np.concatenate([-_POSITIVE[::-1], [0.0], _POSITIVE])
 _LOG_SCALES = np.log(1e-4), np.log(30.0)
 _HALVINGS = 30
 _STEP = 1e-4
-_ENOUGH, _ACCEPTED = 1e-10, 1e-4
+_ENOUGH, _ACCEPTED = 1e-8, 1e-4
 # The largest slope of a shaped activation, and that above which another one is better.
 _STEEPEST, _STEEP = 5.0, 2.0
 

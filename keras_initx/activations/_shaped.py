@@ -43,8 +43,8 @@ def shaped(
       layer, and C'(1) = `target` in the network, 1.5 by default. With a (leaky) ReLU
       the slope is solved for here too.
 
-    A network of a few layers of ReLU has a smaller C(0) than 0.9 by itself, so the
-    slope is then 0. It is also 0 for `"dks"` where ReLU has a smaller C'(1).
+    Up to 12 layers of ReLU have a C(0) below 0.9 by themselves, so the slope is then 0.
+    It is also 0 for `"dks"` where ReLU has a smaller C'(1) than asked for.
 
     The rest of the network must fit:
 
