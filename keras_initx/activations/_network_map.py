@@ -3,7 +3,7 @@
 Such a function takes a number and what one nonlinear layer does to it, and returns what
 the network does. With the correlation map C of a layer it gives that of the network.
 Slopes at 1 are multiplied along a path, and curvatures at 1 are added where slopes are
-1. Both are averaged in a sum, as correlations are. So the same function gives these too.
+1. Both are averaged in a sum, as correlations are. So this function gives them too.
 """
 
 from collections.abc import Callable

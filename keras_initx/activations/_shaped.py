@@ -62,7 +62,7 @@ def shaped(
     Examples:
     >>> activation = keras_initx.activations.shaped("leaky_relu", depth=50)
     >>> round(activation.negative_slope, 3)
-    0.675
+    0.431
     >>> layer = keras.layers.Dense(
     ...     64, activation=activation, kernel_initializer="haar_orthogonal"
     ... )

@@ -13,7 +13,9 @@ from limits import SIGMAS
 from sklearn import datasets
 
 from keras_initx import HaarOrthogonal
+from keras_initx._backend.eagerly import eagerly
 from keras_initx.activations import gain, shaped, variance_map
+from keras_initx.activations._elementwise import Elementwise
 
 # The solver's equations hold to 1e-9 of their targets where there are no kinks.
 SMOOTH = ("tanh", "gelu", "softplus", "sigmoid")
@@ -83,6 +85,17 @@ def through(layer, c, depth):
 
 
 # A layer
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu", "softsign", "elu", "relu", "linear"])
+def test_the_second_derivative(name):
+    """TensorFlow has none of softsign, and PyTorch none of a constant slope."""
+    f = Elementwise("a test", name)
+    points = np.linspace(-3, 3, 100)
+    slope, step = references.derivative(references.FORMULAS[name][0]), 1e-5
+    expected = (slope(points + step) - slope(points - step)) / (2 * step)
+    found = eagerly(f.curvature)(points)[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("depth", [2, 1000])
