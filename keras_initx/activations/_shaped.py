@@ -3,6 +3,8 @@
 import functools
 from typing import Any
 
+import numpy as np
+
 from keras_initx import _validate
 from keras_initx._backend.eagerly import eagerly
 from keras_initx.activations._elementwise import Elementwise
@@ -119,7 +121,7 @@ def shaped(
     else:
         target = _checked_target(target, 1.5, 1.0)
         local = target_of_layer(network, 1.0, lambda k: lambda x: x * k, target)
-    local = _refuse_constant(local)
+    local = _checked_local(local)
     if isinstance(activation, str):
         shape = _shape_of_name(activation, method, local)
     else:
@@ -136,7 +138,7 @@ def _shaped_rectifier(
     else:
         target = _checked_target(target, 1.5, 1.0)
         above_1 = target_of_layer(network, 1.0, lambda k: lambda x: x * k, target)
-        slope = dks_slope(1 + _refuse_constant(above_1))
+        slope = dks_slope(1 + _checked_local(above_1))
         shape = dks_shape(slope)
     return ShapedActivation("leaky_relu", **shape._asdict(), negative_slope=slope)
 
@@ -179,10 +181,10 @@ class _Slope(Elementwise):
     def __init__(self, f: Elementwise) -> None:
         self._f = f
 
-    def __call__(self, points: Any) -> Any:
+    def __call__(self, points: np.ndarray) -> np.ndarray:
         return self._f.derivative(points)
 
-    def derivative(self, points: Any) -> Any:
+    def derivative(self, points: np.ndarray) -> np.ndarray:
         return self._f.curvature(points)
 
     def error(self, needs: str, detail: str = "", advice: str = "") -> ValueError:
@@ -209,7 +211,7 @@ def _checked_target(
     return float(target)
 
 
-def _refuse_constant(local: float | None) -> float:
+def _checked_local(local: float | None) -> float:
     if local is None:
         raise _validate.error(
             _OWNER,
