@@ -104,10 +104,10 @@ def shaped(
 
     Reference:
         Zhang, Botev and Martens 2022, "Deep learning without shortcuts: shaping the
-        kernel with tailored rectifiers", sections 4 and 5,
-        https://arxiv.org/abs/2203.08120. Martens et al. 2021, "Rapid training of deep
-        neural networks without skip connections or normalization layers using deep
-        kernel shaping", https://arxiv.org/abs/2110.01765.
+        kernel with tailored rectifiers", appendix B, https://arxiv.org/abs/2203.08120.
+        Martens et al. 2021, "Rapid training of deep neural networks without skip
+        connections or normalization layers using deep kernel shaping", section "Summary
+        of our method", https://arxiv.org/abs/2110.01765.
     """
     _validate.choice(_OWNER, "method", method, ("tat", "dks"))
     f = Elementwise(_OWNER, activation)

@@ -102,6 +102,7 @@ class ShapedActivation:
             # Without the casts of its dtype policy.
             return self.activation.call(x)
         if keras.backend.standardize_dtype(x.dtype) == "float64":
+            # Rounding errors would make `gain` and the maps slow.
             return unrounded(self.activation)(x)
         return self.activation(x)
 
