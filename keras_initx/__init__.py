@@ -11,11 +11,13 @@ from keras_initx import diagnostics as diagnostics
 from keras_initx import initializers as initializers
 from keras_initx import layers as layers
 from keras_initx import schemes as schemes
+from keras_initx.activations import ShapedActivation as ShapedActivation
 from keras_initx.activations import correlation_map as correlation_map
 from keras_initx.activations import critical_point as critical_point
 from keras_initx.activations import fixed_point as fixed_point
 from keras_initx.activations import gain as gain
 from keras_initx.activations import lecun_tanh as lecun_tanh
+from keras_initx.activations import shaped as shaped
 from keras_initx.activations import variance_map as variance_map
 from keras_initx.callbacks import LSUV as LSUV
 from keras_initx.callbacks import SignalMonitor as SignalMonitor

@@ -12,7 +12,7 @@ import pytest
 from catalogue import CATALOGUE, EXAMPLES, LONG_SHAPE, Row, run_python, to_numpy
 from make_saved_models import SAVED, make_model
 
-from keras_initx import initializers, lecun_tanh
+from keras_initx import ShapedActivation, initializers, lecun_tanh
 from keras_initx.layers import CReLU
 
 ROWS = CATALOGUE + EXAMPLES
@@ -306,12 +306,16 @@ def test_nothing_of_ours_loads_silently_without_us(tmp_path):
     files = [str(tmp_path / "model.keras"), str(tmp_path / "model.h5")]
     for file in files:
         model.save(file)
-    activations = [keras.activations.serialize(lecun_tanh), "lecun_tanh"]
+    activations = [
+        keras.activations.serialize(lecun_tanh),
+        "lecun_tanh",
+        keras.activations.serialize(ShapedActivation("tanh")),
+    ]
     done = run_python(WITHOUT_US, json.dumps([configs, activations, files]))
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout.splitlines()[-1])
     names = [config["class_name"] for config in configs]
-    names = [*names, *names, *["lecun_tanh"] * len(activations)]
+    names = [*names, *names, "lecun_tanh", "lecun_tanh", "ShapedActivation"]
     assert len(results) == len(names) + len(files)
     for result, name in itertools.zip_longest(results, names, fillvalue=""):
         assert result.startswith(("TypeError:", "ValueError:"))

@@ -149,9 +149,13 @@ def gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The derivative of an elementwise function; calling it fails if there is none."""
 
     def slopes(tensor: Any) -> Any:
+        # The derivative of a derivative goes on with the tensor that it is given.
+        is_inner = tensor.requires_grad
         with torch.enable_grad():
-            tensor = tensor.detach().requires_grad_()
-            return torch.autograd.grad(function(tensor).sum(), tensor)[0]
+            if not is_inner:
+                tensor = tensor.detach().requires_grad_()
+            total = function(tensor).sum()
+            return torch.autograd.grad(total, tensor, create_graph=is_inner)[0]
 
     return slopes
 

@@ -6,3 +6,7 @@ from keras_initx.activations._gain import gain as gain
 from keras_initx.activations._lecun_tanh import lecun_tanh as lecun_tanh
 from keras_initx.activations._maps import correlation_map as correlation_map
 from keras_initx.activations._maps import variance_map as variance_map
+from keras_initx.activations._shaped import shaped as shaped
+from keras_initx.activations._shaped_activation import (
+    ShapedActivation as ShapedActivation,
+)

@@ -32,6 +32,16 @@ def find(activation: Any) -> Callable[[Any], Any] | None:
     return None if isinstance(found, type) else found
 
 
+def unrounded(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An equal function that stays in float64, where Keras has one.
+
+    Keras computes tanh of a float64 tensor in float32 on JAX, but not `tanh_shrink`.
+    """
+    if function is keras.activations.tanh:
+        return lambda x: x - keras.activations.tanh_shrink(x)
+    return function
+
+
 class Elementwise:
     """An activation on float64 numbers: its values and its derivative.
 
@@ -58,7 +68,7 @@ class Elementwise:
                 "a known activation",
                 advice="Pass the name of a Keras activation, a function or a layer.",
             )
-        self._found = found
+        self._found = unrounded(found)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """The values f at each of these points."""
@@ -67,6 +77,10 @@ class Elementwise:
     def derivative(self, points: np.ndarray) -> np.ndarray:
         """The slopes f' at each of these points: the gradient that training uses."""
         return self._by_chunks(self._slopes, points)
+
+    def curvature(self, points: np.ndarray) -> np.ndarray:
+        """The second derivatives f'' at each of these points."""
+        return self._by_chunks(self._curvatures, points)
 
     def error(self, needs: str, detail: str = "", advice: str = "") -> ValueError:
         """The exception for an activation that does not fit."""
@@ -130,14 +144,26 @@ class Elementwise:
     def _slopes(self) -> _Function:
         """Computes f' by the backend, or by a difference quotient (NumPy)."""
         function, _ = self._on_units
+        return self._differentiated(gradient(function), self._values)
+
+    @functools.cached_property
+    def _curvatures(self) -> _Function:
+        """Computes f'' as `_slopes` does; TensorFlow cannot do it for all functions."""
+        function, _ = self._on_units
+        return self._differentiated(gradient(gradient(function)), self._slopes)
+
+    def _differentiated(
+        self, derivative: Callable[[Any], Any], values: _Function
+    ) -> _Function:
+        """The derivative with tensors, or of the values if tensors fail."""
         for dtype in ("float64", "float32"):
-            way = _with_tensors(gradient(function), dtype)
+            way = _with_tensors(derivative, dtype)
             try:
                 way(self._probe)
             except Exception:
                 continue
             return way
-        return functools.partial(_difference_quotient, self._values)
+        return functools.partial(_difference_quotient, values)
 
     @property
     def _rows(self) -> int:

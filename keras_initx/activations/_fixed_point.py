@@ -15,6 +15,7 @@ from keras_initx.activations._normal_moments import (
     second_moment,
     slope_moment,
 )
+from keras_initx.activations._root import root
 
 # A smaller variance counts as 0, a larger one as infinite.
 _SMALLEST, _LARGEST = 2.0**-40, 2.0**40
@@ -103,7 +104,7 @@ def _fixed_point(f: Elementwise, sigma_w: float, sigma_b: float) -> FixedPoint:
         return (product / q - c) / (1 - c)
 
     at_0 = approach(0.0)
-    c = 0.0 if at_0 <= _ROUNDING else _root(approach, (0.0, at_0), (1.0, 1 - chi))
+    c = 0.0 if at_0 <= _ROUNDING else root(approach, (0.0, at_0), (1.0, 1 - chi))
     return FixedPoint(q, c, chi)
 
 
@@ -165,27 +166,6 @@ def _next_zero(growth: Callable[[float], float], value: float) -> float:
             return math.inf
         if (next_value > 0) != (value > 0):
             bracket = ((math.log(q), value), (math.log(factor * q), next_value))
-            return math.exp(_root(lambda log_q: growth(math.exp(log_q)), *bracket))
+            return math.exp(root(lambda log_q: growth(math.exp(log_q)), *bracket))
         q, value = factor * q, next_value
     return 0.0 if factor < 1 else math.inf
-
-
-def _root(
-    function: Callable[[float], float],
-    one: tuple[float, float],
-    other: tuple[float, float],
-) -> float:
-    """A root between two points with values of different signs (Illinois)."""
-    (a, at_a), (b, at_b) = one, other
-    for _ in range(60):
-        x = (a * at_b - b * at_a) / (at_b - at_a)
-        at_x = function(x)
-        if (at_x > 0) != (at_b > 0):
-            a, at_a = b, at_b
-        else:
-            at_a /= 2
-        is_close = abs(x - b) < 1e-10
-        b, at_b = x, at_x
-        if is_close or abs(at_x) < 1e-10:
-            break
-    return b
