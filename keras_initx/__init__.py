@@ -41,5 +41,6 @@ from keras_initx.layers import Scale as Scale
 from keras_initx.layers import Shift as Shift
 from keras_initx.schemes import fixup as fixup
 from keras_initx.schemes import lsuv as lsuv
+from keras_initx.schemes import t_fixup as t_fixup
 
 __version__ = "0.1.0"

@@ -57,10 +57,18 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Dataflow:
-    """The nodes in the order of execution, and those that make the model's outputs."""
+    """The nodes in the order of execution, and what else is known.
+
+    Attributes:
+        nodes: list of Node.
+        outputs: tuple of int. The nodes that make the model's outputs.
+        causal: frozenset of int. The identities of the layers that were called with
+            `use_causal_mask`.
+    """
 
     nodes: list[Node]
     outputs: tuple[int, ...]
+    causal: frozenset[int]
 
 
 def dataflow(model: keras.layers.Layer, inputs: Any) -> Dataflow:
@@ -166,7 +174,12 @@ class _Graph:
                 self._open[-1].operations.append(operation)
             else:
                 self._add(operation.kind, operation)
-        return Dataflow(self._nodes, self._outputs)
+        causal = (
+            id(call.layer)
+            for call in self._marks.calls
+            if call.kwargs.get("use_causal_mask") is True
+        )
+        return Dataflow(self._nodes, self._outputs, frozenset(causal))
 
     def _read_mark(self, mark: Operation) -> None:
         """A tensor that a layer gets or returns."""

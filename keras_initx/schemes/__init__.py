@@ -2,3 +2,4 @@
 
 from keras_initx.schemes._fixup import fixup as fixup
 from keras_initx.schemes._lsuv.scheme import lsuv as lsuv
+from keras_initx.schemes._t_fixup import t_fixup as t_fixup

@@ -1,6 +1,5 @@
 """Fixup: residual networks that train without normalization."""
 
-import warnings
 from typing import Any
 
 import keras
@@ -17,11 +16,9 @@ from keras_initx.schemes._depth.residuals import (
     linear_layers,
     residuals_of,
     row_of,
+    warn_of_normalization,
     why_not,
 )
-
-# A text names so many layers.
-_FEW = 3
 
 
 def fixup(
@@ -109,7 +106,10 @@ def fixup(
     plan = Plan(initializer)
     rows = [_plan(plan, branch, len(found.branches)) for branch in found.branches]
     notes = _heads(plan, found.heads) if zero_head else []
-    _warn(found.branches)
+    normalized = [each for b in found.branches for each in b.normalizations]
+    warn_of_normalization(
+        "fixup", normalized, "Remove them, or keep them and do not call `fixup`."
+    )
     plan.carry_out()
     return BranchReport(rows, notes)
 
@@ -169,18 +169,3 @@ def _heads(plan: Plan, heads: list[keras.layers.Layer]) -> list[str]:
             plan.zero(described)
             notes.append(f"The last layer {layer.path} starts at zero.")
     return notes
-
-
-def _warn(branches: list[ResidualBranch]) -> None:
-    """A warning if a branch is normalized."""
-    paths = [layer.path for branch in branches for layer in branch.normalizations]
-    if not paths:
-        return
-    more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
-    warnings.warn(
-        "`fixup` is for residual branches without normalization, which undoes the "
-        f"scale of the kernels before it. Inside branches there are: "
-        f"{', '.join(paths[:_FEW])}{more}. Remove them, or keep them and do not call "
-        "`fixup`.",
-        stacklevel=3,
-    )

@@ -246,7 +246,7 @@ def test_normalization_in_a_branch_is_warned_of():
     x = dense(8)(inputs)
     h = layers.LayerNormalization(name="norm")(dense(8)(x))
     model = keras.Model(inputs, x + dense(8)(h))
-    with pytest.warns(UserWarning, match=r"branches there are: norm\. Remove") as seen:
+    with pytest.warns(UserWarning, match=r"There are: norm\. Remove") as seen:
         fixup(model)
     assert len(seen) == 1
 

@@ -47,6 +47,11 @@ class ResidualBranch:
         has_attention: bool. Whether there is a softmax inside.
         is_cross: bool. Whether kernels in it read what does not come from the shortcut,
             as in attention to an encoder.
+        is_causal: bool. Whether Keras's attention was called with `use_causal_mask`.
+        shortcut_scales: list of keras.layers.Layer. The layers with weights on the
+            shortcut that have no kernel and are no normalization.
+        last_normalization: keras.layers.Layer or None. A normalization after the last
+            kernel of the branch.
         inputs: int. The node that enters both branch and shortcut.
         end: int. The node that is added.
         addition: int. The node that adds.
@@ -62,6 +67,9 @@ class ResidualBranch:
     has_gate: bool
     has_attention: bool
     is_cross: bool
+    is_causal: bool
+    shortcut_scales: list[keras.layers.Layer]
+    last_normalization: keras.layers.Layer | None
     inputs: int
     end: int
     addition: int

@@ -84,33 +84,54 @@ def _branch(
 ) -> ResidualBranch:
     start, shortcut, end = ends
     nodes = graph.nodes
-    others = [
-        layer
-        for place in found.places
-        if (layer := nodes[place].layer) is not None and not has_kernel(nodes[place])
-    ]
-    is_plain = paths.least_kernels(start, shortcut) == 0
+    others = _others(graph, found.places)
+    on_shortcut = paths.between(start, shortcut) if shortcut != start else []
+    projections = [p for p in on_shortcut if has_kernel(nodes[p])]
+    is_plain = shortcut == start or paths.least_kernels(start, shortcut) == 0
+    last = max(found.linear)
     return ResidualBranch(
         layers=[_branch_layer(nodes[p].layer, found, p) for p in found.kernels],
         depth=found.degree,
         place=nodes[addition].parents[-1].path,
         parents=nodes[addition].parents,
-        shortcut=[]
-        if is_plain
-        else [
-            nodes[p].layer
-            for p in paths.between(start, shortcut)
-            if has_kernel(nodes[p])
-        ],
-        normalizations=[each for each in others if is_normalization(each)],
-        scales=[each for each in others if not is_normalization(each)],
+        shortcut=[] if is_plain else [nodes[p].layer for p in projections],
+        normalizations=[each for each in others.values() if is_normalization(each)],
+        scales=[each for each in others.values() if not is_normalization(each)],
         has_gate=found.has_gate,
         has_attention=found.has_softmax,
         is_cross=found.is_cross,
+        is_causal=any(
+            id(parent) in graph.causal
+            for place in found.kernels
+            for parent in nodes[place].parents
+        ),
+        shortcut_scales=[
+            each
+            for each in _others(graph, on_shortcut).values()
+            if not is_normalization(each)
+        ],
+        last_normalization=next(
+            (
+                each
+                for place, each in reversed(others.items())
+                if place > last and is_normalization(each)
+            ),
+            None,
+        ),
         inputs=start,
         end=end,
         addition=addition,
     )
+
+
+def _others(graph: Dataflow, places: list[int]) -> dict[int, keras.layers.Layer]:
+    """The layers with weights and without a kernel among these nodes."""
+    return {
+        place: layer
+        for place in places
+        if (layer := graph.nodes[place].layer) is not None
+        and not has_kernel(graph.nodes[place])
+    }
 
 
 def _branch_layer(layer: Any, found: Inside, place: int) -> BranchLayer:

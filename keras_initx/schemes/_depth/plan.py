@@ -1,5 +1,6 @@
 """What a scheme is going to write: all of it, or nothing."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -19,32 +20,42 @@ class Plan:
     first plan.
 
     Args:
-        initializer: What draws kernels, or None: the present ones are scaled.
+        initializer: What draws the kernels that are scaled, or None: the present ones
+            are scaled.
     """
 
     def __init__(self, initializer: Any = None) -> None:
         self._draws = None if initializer is None else Redraw(initializer)
-        self._steps: dict[int, tuple[Any, ...]] = {}
+        self._steps: dict[int, Callable[[Changes], None]] = {}
 
     def scale(self, described: LayerKernel, factor: float) -> None:
-        """The kernels of a layer, drawn if there is an initializer, times a factor.
+        """The kernel of a layer, drawn if there is an initializer, times a factor.
 
-        A layer of two kernels in a row, a separable convolution, gets it once.
+        Of a separable convolution the second kernel gets the factor.
         """
         for variable, axes in described.kernels:
-            is_scaled = variable is described.kernel
-            self._steps.setdefault(
-                id(variable), (variable, axes, factor if is_scaled else 1.0)
-            )
+            own = factor if variable is described.kernel else 1.0
+            self._add(variable, self._draws, axes, own)
 
-    def multiply(self, variable: keras.Variable, factor: float) -> None:
+    def draw(self, variable: keras.Variable, axes: Any, initializer: Any) -> None:
+        """A variable that this initializer draws."""
+        self._add(variable, Redraw(initializer), axes, 1.0)
+
+    def multiply(self, variable: keras.Variable | None, factor: float) -> None:
         """The present value of a variable, times a factor."""
-        self._steps.setdefault(id(variable), (variable, None, factor))
+        if variable is not None:
+            self._add(variable, None, None, factor)
 
     def fill(self, variable: keras.Variable | None, value: float) -> None:
         """A variable whose entries are all equal."""
-        if variable is not None:
-            self._steps.setdefault(id(variable), (variable, value))
+        if variable is None:
+            return
+
+        def step(changes: Changes) -> None:
+            values = ops.full(variable.shape, value, variable.dtype)
+            changes.assign(variable, values)
+
+        self._steps.setdefault(id(variable), step)
 
     def zero(self, described: LayerKernel) -> None:
         """The kernel and the bias of a layer become zero."""
@@ -55,15 +66,18 @@ class Plan:
         """Writes everything. After an error all variables are bit for bit as before."""
         changes = Changes()
         with hold_interrupts(), changes:
-            for variable, *what in self._steps.values():
-                if len(what) == 1:
-                    value = ops.full(variable.shape, what[0], variable.dtype)
-                    changes.assign(variable, value)
-                    continue
-                axes, factor = what
-                if self._draws is not None and axes is not None:
-                    with allow_interrupts():
-                        value = self._draws(variable, axes)
-                    changes.assign(variable, value)
-                if factor != 1:
-                    changes.scale(variable, np.asarray(factor))
+            for step in self._steps.values():
+                step(changes)
+
+    def _add(
+        self, variable: keras.Variable, draws: Redraw | None, axes: Any, factor: float
+    ) -> None:
+        def step(changes: Changes) -> None:
+            if draws is not None:
+                with allow_interrupts():
+                    value = draws(variable, axes)
+                changes.assign(variable, value)
+            if factor != 1:
+                changes.scale(variable, np.asarray(factor))
+
+        self._steps.setdefault(id(variable), step)

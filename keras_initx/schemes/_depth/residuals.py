@@ -1,6 +1,7 @@
 """The residual branches of a model, or an error that says why there are none."""
 
 import contextlib
+import warnings
 from typing import Any
 
 import keras
@@ -15,6 +16,9 @@ from keras_initx._model.observer import Observer
 from keras_initx._model.trace import trace
 from keras_initx._model.training_step import cannot_call, has_call
 from keras_initx.schemes._depth.branch_report import BranchRow
+
+# A text names so many layers.
+_FEW = 3
 
 
 def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
@@ -83,6 +87,21 @@ def _on_batch(owner: str, model: keras.layers.Layer, batch: Any) -> Residuals:
             "In its `call`, use `keras.ops.where` or `keras.ops.cond` instead of an "
             "`if` on the values of tensors.",
         ) from error
+
+
+def warn_of_normalization(
+    owner: str, layers: list[keras.layers.Layer], advice: str
+) -> None:
+    """A warning if there is a normalization where the scheme does without."""
+    paths = list(dict.fromkeys(layer.path for layer in layers))
+    if paths:
+        more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
+        warnings.warn(
+            f"`{owner}` is for models without normalization, which undoes the scale of "
+            f"the kernels before it. There are: {', '.join(paths[:_FEW])}{more}. "
+            f"{advice}",
+            stacklevel=3,
+        )
 
 
 def linear_layers(branch: ResidualBranch) -> list[BranchLayer]:
