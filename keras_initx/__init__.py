@@ -39,6 +39,7 @@ from keras_initx.initializers import TFixupScaled as TFixupScaled
 from keras_initx.layers import CReLU as CReLU
 from keras_initx.layers import Scale as Scale
 from keras_initx.layers import Shift as Shift
+from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup
 from keras_initx.schemes import lsuv as lsuv
 from keras_initx.schemes import t_fixup as t_fixup

@@ -1,5 +1,6 @@
 """Functions that set the weights of a whole model."""
 
+from keras_initx.schemes._depth_scale import depth_scale as depth_scale
 from keras_initx.schemes._fixup import fixup as fixup
 from keras_initx.schemes._lsuv.scheme import lsuv as lsuv
 from keras_initx.schemes._t_fixup import t_fixup as t_fixup

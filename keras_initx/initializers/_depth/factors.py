@@ -27,7 +27,7 @@ def t_fixup_embedding(layers: int) -> float:
     return (9 * layers) ** -0.25
 
 
-def gpt2(layers: int) -> float:
+def gpt2(layers: float) -> float:
     """1 / sqrt(2 N): each of N layers has two residual additions.
 
     Radford et al. 2019, "Language models are unsupervised multitask learners", section
@@ -43,6 +43,22 @@ def deepnorm(layers: int) -> float:
     https://arxiv.org/abs/2203.00555.
     """
     return (8 * layers) ** -0.25
+
+
+def deepnorm_of(layers: int, others: int, is_cross: bool) -> tuple[float, float]:
+    """The alpha of shortcuts and the beta of kernels. The same paper.
+
+    Args:
+        layers: int. The layers of this stack.
+        others: int. Those of the other stack; 0 if there is none.
+        is_cross: bool. Whether this one is a decoder that attends to an encoder.
+    """
+    if is_cross:
+        return (3 * layers) ** 0.25, (12 * layers) ** -0.25
+    if others:
+        size = (layers**4 * others) ** (1 / 16)
+        return 0.81 * size, 0.87 / size
+    return (2 * layers) ** 0.25, deepnorm(layers)
 
 
 def complete_p(layers: int) -> float:
