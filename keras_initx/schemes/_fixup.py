@@ -13,11 +13,11 @@ from keras_initx.layers import Scale, Shift
 from keras_initx.schemes._depth.branch_report import BranchReport, BranchRow
 from keras_initx.schemes._depth.plan import Plan
 from keras_initx.schemes._depth.residuals import (
+    changeable,
     linear_layers,
     residuals_of,
     row_of,
     warn_of_normalization,
-    why_not,
 )
 
 
@@ -117,18 +117,18 @@ def fixup(
 def _plan(plan: Plan, branch: ResidualBranch, count: int) -> BranchRow:
     """What becomes of one branch."""
     row, layers = row_of(branch), linear_layers(branch)
-    row.note = why_not(layers)
+    kernels, row.note = changeable(layers)
     if row.note:
         return row
     row.factor = factors.fixup(count, branch.depth)
-    for each in layers:
-        if each.is_last:
-            plan.zero(each.described)
+    for layer, kernel in zip(layers, kernels, strict=True):
+        if layer.is_last:
+            plan.zero(kernel)
         else:
-            plan.scale(each.described, row.factor)
-    for layer in branch.shortcut:
-        described = layer_kernel(layer)
-        if described is not None and not why_left_alone(layer, described.kernel, ()):
+            plan.scale(kernel, row.factor)
+    for projection in branch.shortcut:
+        described = layer_kernel(projection)
+        if described and not why_left_alone(projection, described.kernel, ()):
             plan.scale(described, 1.0)
     row.note = _missing(branch)
     return row

@@ -15,11 +15,11 @@ from keras_initx.initializers._depth import factors
 from keras_initx.schemes._depth.branch_report import BranchReport, BranchRow
 from keras_initx.schemes._depth.plan import Plan
 from keras_initx.schemes._depth.residuals import (
+    changeable,
     linear_layers,
     residuals_of,
     row_of,
     warn_of_normalization,
-    why_not,
 )
 from keras_initx.schemes._depth.streams import Stream, streams_of
 
@@ -135,14 +135,14 @@ def t_fixup(
 
 def _plan(plan: Plan, branch: ResidualBranch, kind: str, layers: int) -> BranchRow:
     """What becomes of one branch."""
-    row, kernels = row_of(branch), linear_layers(branch)
-    row.note = why_not(kernels)
+    row = row_of(branch)
+    kernels, row.note = changeable(linear_layers(branch))
     if row.note:
         return row
     row.factor = factors.t_fixup(layers, kind)
     row.note = f"{kind} of {layers} {'layer' if layers == 1 else 'layers'}"
-    for each in kernels:
-        plan.scale(each.described, row.factor)
+    for kernel in kernels:
+        plan.scale(kernel, row.factor)
     return row
 
 

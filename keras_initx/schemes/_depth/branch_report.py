@@ -67,7 +67,7 @@ class BranchReport(Tabular):
     def _table(self) -> tuple[Sequence[str], list[Sequence[str]], str]:
         count = len(self.branches)
         summary = f"{count} residual {'branch' if count == 1 else 'branches'}."
-        rows = [_cells(row) for row in self.branches]
+        rows: list[Sequence[str]] = [_cells(row) for row in self.branches]
         return _COLUMNS, rows, "\n".join([summary, *self.notes])
 
 

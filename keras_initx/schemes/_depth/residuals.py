@@ -11,6 +11,7 @@ from keras_initx._model.batches import one_batch
 from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
 from keras_initx._model.branches.find import Residuals, find_residuals
 from keras_initx._model.example_batch import example_batches
+from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx._model.left_alone import why_left_alone
 from keras_initx._model.observer import Observer
 from keras_initx._model.trace import trace
@@ -119,13 +120,15 @@ def row_of(branch: ResidualBranch) -> BranchRow:
     )
 
 
-def why_not(layers: list[BranchLayer]) -> str:
-    """Why these layers of a branch cannot be changed; empty if they can."""
+def changeable(layers: list[BranchLayer]) -> tuple[list[LayerKernel], str]:
+    """The kernels of these layers; or none, and why one of them cannot be changed."""
+    kernels = []
     for each in layers:
         if each.described is None:
             reason = f"a {type(each.layer).__name__}, whose kernel has no fans"
         else:
             reason = why_left_alone(each.layer, each.described.kernel, ())
+            kernels.append(each.described)
         if reason:
-            return f"left alone: {each.layer.path} is {reason}"
-    return ""
+            return [], f"left alone: {each.layer.path} is {reason}"
+    return kernels, ""

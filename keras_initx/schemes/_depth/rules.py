@@ -7,11 +7,12 @@ from typing import Any
 import keras
 
 from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
+from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx.initializers._depth import factors
 from keras_initx.layers import Scale
 from keras_initx.schemes._depth.branch_report import BranchRow
 from keras_initx.schemes._depth.plan import Plan
-from keras_initx.schemes._depth.residuals import linear_layers, why_not
+from keras_initx.schemes._depth.residuals import changeable, linear_layers
 from keras_initx.schemes._depth.streams import Stream
 
 
@@ -113,11 +114,8 @@ def _admin(work: Work) -> list[str]:
             work.plan.fill(scales[-1].number, omega)
             row.factor, row.note = omega, "on its shortcut"
             continue
-        last = _last(branch)
-        _scale_kernels(work.plan, last, row, 1 / omega)
-        if row.factor is not None:
-            for each in last:
-                work.plan.multiply(each.described.bias, 1 / omega)
+        for kernel in _scale_kernels(work.plan, _last(branch), row, 1 / omega):
+            work.plan.multiply(kernel.bias, 1 / omega)
     return []
 
 
@@ -148,13 +146,14 @@ def _last(branch: ResidualBranch) -> list[BranchLayer]:
 
 def _scale_kernels(
     plan: Plan, layers: list[BranchLayer], row: BranchRow, factor: float
-) -> None:
-    """Kernels of a branch get a factor, unless one of them cannot be changed."""
-    row.note = why_not(layers)
-    if not row.note:
+) -> list[LayerKernel]:
+    """The kernels of these layers get a factor, unless one cannot be changed."""
+    kernels, row.note = changeable(layers)
+    if kernels:
         row.factor = factor
-        for each in layers:
-            plan.scale(each.described, factor)
+    for kernel in kernels:
+        plan.scale(kernel, factor)
+    return kernels
 
 
 def _fill_scales(
