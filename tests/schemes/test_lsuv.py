@@ -333,7 +333,7 @@ def test_layers_with_lora_are_frozen():
     model = perceptron()
     model.layers[0].enable_lora(2)
     report = lsuv(model, batch(32, 8))
-    assert note_of(report, "d0") == "frozen"
+    assert note_of(report, "d0") == "frozen by LoRA"
 
 
 def test_quantized_layers_are_left_alone():
