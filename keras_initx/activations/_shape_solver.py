@@ -85,26 +85,24 @@ def _solution(equations: Equations, start: np.ndarray, limit: float) -> Shape | 
 
 
 def _improved(equations: Equations, point: np.ndarray) -> np.ndarray | None:
-    """The point after steps of Newton, each shortened until the residuals shrink."""
+    """The point after steps of Newton, while these make the residuals smaller."""
 
     def residuals(at: np.ndarray) -> np.ndarray:
         return equations.exactly(float(np.exp(at[0])), float(at[1]))
 
     here = residuals(point)
     for _ in range(40):
-        size = np.abs(here).max()
-        if not size > _ENOUGH:
+        if not np.abs(here).max() > _ENOUGH:
             break
         steps = np.array([_STEP, _STEP * np.exp(point[0])])
         changes = [residuals(point + step) - here for step in np.diag(steps)]
         jacobian = np.stack(changes, axis=1) / steps
         move = -np.linalg.lstsq(np.nan_to_num(jacobian), here)[0]
-        for _ in range(8):
-            there = residuals(point + move)
-            if np.abs(there).max() < size:
-                break
-            move = move / 2
-        else:
+        shorter = (move / 2**halvings for halvings in range(8))
+        tried = ((point + each, residuals(point + each)) for each in shorter)
+        limit = np.abs(here).max()
+        better = next((t for t in tried if np.abs(t[1]).max() < limit), None)
+        if better is None:
             break
-        point, here = point + move, there
+        point, here = better
     return point if np.abs(here).max() < _ACCEPTED else None
