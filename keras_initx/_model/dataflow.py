@@ -217,6 +217,9 @@ class _Graph:
             outputs = tuple(name for name in done.outputs if name not in inputs)
             operation = Operation(LAYER, tuple(inputs), outputs, shape)
             self._add(LAYER, operation, done.call.layer)
+            bound = _bound(done)
+            if bound is not None:
+                self._add(bound, Operation(bound, outputs, outputs, shape))
 
     def _add(
         self,
@@ -268,8 +271,31 @@ def _needed(done: _Open) -> list[Hashable]:
     A table of positions, for example, is added by a layer that reads only the shape of
     what it gets.
     """
+    needed = _read_for_outputs(done)
+    return [name for name in done.inputs if name in needed]
+
+
+def _bound(done: _Open) -> str | None:
+    """The kind of the last operation of a layer that has a sigmoid or softmax there."""
+    kinds: list[str] = []
+    if isinstance(done.call.layer, OPAQUE):
+        return None
+    needed = _read_for_outputs(done, kinds)
+    is_all = not any(name in needed for name in done.inputs)
+    return kinds[0] if kinds and is_all else None
+
+
+def _read_for_outputs(done: _Open, bounds: list[str] | None = None) -> set[Hashable]:
+    """The tensors from which a layer makes its outputs.
+
+    With a list of `bounds`, those before a sigmoid or a softmax do not count, and the
+    list gets the kinds of these.
+    """
     needed = set(done.outputs)
     for operation in reversed(done.operations):
         if any(name in needed for name in operation.outputs):
-            needed.update(operation.inputs)
-    return [name for name in done.inputs if name in needed]
+            if bounds is not None and operation.kind in (SIGMOID, SOFTMAX):
+                bounds.append(operation.kind)
+            else:
+                needed.update(operation.inputs)
+    return needed

@@ -13,7 +13,7 @@ import keras
 from keras_initx._backend.dataflow.operation import ADD, SOFTMAX
 from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
 from keras_initx._model.branches.inside import Inside, inside
-from keras_initx._model.branches.paths import Paths, has_kernel
+from keras_initx._model.branches.paths import Paths, has_kernel, is_normalization
 from keras_initx._model.dataflow import LAYER, Dataflow, dataflow
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.sublayers import OPAQUE
@@ -44,17 +44,19 @@ def residuals_in(graph: Dataflow) -> Residuals:
     """The residual branches in a graph."""
     paths = Paths(graph.nodes)
     softened = _only_before_softmax(graph)
-    taken: set[int] = set()
+    # The addition at which the branch ends that has a node.
+    taken: dict[int, int] = {}
     branches = []
     for place, node in enumerate(graph.nodes):
         if node.kind != ADD or place in softened:
             continue
-        for start, shortcut, end in _pairs(paths, node.sources):
-            found = inside(paths, start, end, taken)
-            if found.linear:
-                taken.update(found.places)
-                branch = _branch(graph, paths, found, (start, shortcut, end), place)
-                branches.append(branch)
+        for start, shortcut, sum_ in _pairs(paths, node.sources):
+            for end in _terms(paths, start, sum_, set(taken.values())):
+                found = inside(paths, start, end, taken)
+                if found.linear:
+                    taken = dict.fromkeys(found.places, place) | taken
+                    ends = (start, shortcut, end)
+                    branches.append(_branch(graph, paths, found, ends, place))
     return Residuals(branches, _heads(graph, paths), graph)
 
 
@@ -66,13 +68,26 @@ def _pairs(paths: Paths, operands: tuple[int, ...]) -> list[tuple[int, int, int]
             return [(shortcut, shortcut, end) for end in ends]
     if len(operands) != 2:
         return []
-    start = paths.common(*operands)
-    if start is None:
+    start = None
+    for start in paths.common(*operands):
+        counts = {end: paths.least_kernels(start, end) for end in operands}
+        shortcut, end = sorted(operands, key=counts.__getitem__)
+        if counts[shortcut] == 0 < counts[end]:
+            return [(start, shortcut, end)]
+    # Now there is no way around `start`. A projection is one of it, and of nothing else.
+    if start is None or not counts[shortcut] == 1 < counts[end]:
         return []
-    counts = {end: paths.least_kernels(start, end) for end in operands}
-    shortcut, end = sorted(operands, key=counts.__getitem__)
-    is_branch = counts[shortcut] <= 1 and counts[shortcut] < counts[end]
-    return [(start, shortcut, end)] if is_branch else []
+    return [] if paths.around(start, [shortcut]) else [(start, shortcut, end)]
+
+
+def _terms(paths: Paths, start: int, end: int, additions: set[int]) -> list[int]:
+    """What is added: in `x + (f(x) + g(x))` as in `x + f(x) + g(x)` two branches."""
+    node = paths.nodes[end]
+    is_sum = node.kind == ADD and end not in additions
+    if not is_sum or not all(paths.leads(start, each) for each in node.sources):
+        return [end]
+    terms = [_terms(paths, start, each, additions) for each in node.sources]
+    return [term for each in terms for term in each]
 
 
 def _branch(
@@ -138,14 +153,6 @@ def _branch_layer(layer: Any, found: Inside, place: int) -> BranchLayer:
     is_opaque = isinstance(layer, OPAQUE)
     described = None if is_opaque else layer_kernel(layer)
     return BranchLayer(layer, described, place in found.linear, place in found.last)
-
-
-def is_normalization(layer: keras.layers.Layer) -> bool:
-    """Whether a layer divides by the scale of what it gets, by the name of its class.
-
-    People write their own ones.
-    """
-    return "norm" in type(layer).__name__.lower()
 
 
 def _only_before_softmax(graph: Dataflow) -> set[int]:

@@ -33,16 +33,21 @@ class Inside:
     is_cross: bool
 
 
-def inside(paths: Paths, start: int, end: int, taken: set[int]) -> Inside:
+def inside(paths: Paths, start: int, end: int, taken: dict[int, int]) -> Inside:
     """Looks at the nodes between the input of a branch and its end.
 
     Args:
         paths: Paths.
         start: int. The node that enters the branch and the shortcut.
         end: int. The node that is added to the shortcut.
-        taken: set of int. The nodes of other branches, which do not count.
+        taken: dict. The nodes of other branches, with the additions at which these end.
+            Of a branch that ends before this one they do not count.
     """
-    between = [place for place in paths.between(start, end) if place not in taken]
+    between = [
+        place
+        for place in paths.between(start, end)
+        if place not in taken or not paths.comes_before(taken[place], end)
+    ]
     aside = _from_aside(paths, start, between, taken)
     places = sorted({*between, *aside})
     kernels = [place for place in places if has_kernel(paths.nodes[place])]
@@ -60,7 +65,7 @@ def inside(paths: Paths, start: int, end: int, taken: set[int]) -> Inside:
 
 
 def _from_aside(
-    paths: Paths, start: int, between: Iterable[int], taken: set[int]
+    paths: Paths, start: int, between: Iterable[int], taken: dict[int, int]
 ) -> set[int]:
     """The nodes that join from elsewhere, back to the first kernels.
 

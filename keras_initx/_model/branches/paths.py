@@ -1,5 +1,7 @@
 """Which nodes of a graph lie between two others, and how many kernels."""
 
+from collections.abc import Iterable, Iterator
+
 import keras
 
 from keras_initx._keras import kernel_variable
@@ -27,10 +29,34 @@ class Paths:
         """Whether one node is before another."""
         return bool(self._before[end] >> start & 1)
 
-    def common(self, one: int, other: int) -> int | None:
-        """The last node that leads to both, or is one of them; None without one."""
-        both = self._with(one) & self._with(other)
-        return both.bit_length() - 1 if both else None
+    def comes_before(self, one: int, other: int) -> bool:
+        """Whether one node leads to another, or is it."""
+        return bool(self._with(other) >> one & 1)
+
+    def common(self, one: int, other: int) -> Iterator[int]:
+        """The nodes that lead to both, or are one of them, the last one first.
+
+        An earlier one is told only if there is a way from it around the later one.
+        """
+        ends = (one, other)
+        rest = self._with(one) & self._with(other)
+        while rest:
+            start = rest.bit_length() - 1
+            yield start
+            around = 0
+            for place in self.around(start, ends):
+                around |= self._with(place)
+            rest &= around & (1 << start) - 1
+
+    def around(self, start: int, ends: Iterable[int]) -> set[int]:
+        """The nodes that join the ways from `start` to the ends from elsewhere."""
+        return {
+            source
+            for end in ends
+            for place in self.between(start, end)
+            for source in self.nodes[place].sources
+            if source != start and not self.leads(start, source)
+        }
 
     def between(self, start: int, end: int) -> list[int]:
         """The nodes on the ways from one to the other, with `end`, without `start`."""
@@ -63,4 +89,17 @@ def has_kernel(node: Node) -> bool:
         return False
     if isinstance(layer, (*OPAQUE, keras.layers.Embedding)):
         return True
-    return kernel_variable(layer) is not None or any(v.ndim > 1 for v in layer.weights)
+    if kernel_variable(layer) is not None:
+        return True
+    if is_normalization(layer) or isinstance(layer, keras.layers.PReLU):
+        # A weight for each entry of what it gets: its shape says nothing.
+        return False
+    return any(sum(size > 1 for size in v.shape) > 1 for v in layer.weights)
+
+
+def is_normalization(layer: keras.layers.Layer) -> bool:
+    """Whether a layer divides by the scale of what it gets, by the name of its class.
+
+    People write their own ones.
+    """
+    return "norm" in type(layer).__name__.lower()
