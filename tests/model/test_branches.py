@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from catalogue import to_numpy
 from keras import layers, ops
 
 from keras_initx._model.branches.find import find_residuals
@@ -389,9 +388,9 @@ def test_positions_are_no_branch():
     x = layers.Embedding(9, WIDTH, name="tokens")(inputs)
     x = x + Positions(name="positions")(x)
     x = x + dense("first")(x)
-    assert told(branches_of(keras.Model(inputs, x), inputs=np.ones((2, 5), "int32"))) == [
-        ("first", 1)
-    ]
+    assert told(
+        branches_of(keras.Model(inputs, x), inputs=np.ones((2, 5), "int32"))
+    ) == [("first", 1)]
 
 
 def test_embedded_positions_are_no_branch():
@@ -653,9 +652,7 @@ def test_the_bias_of_a_convolution_is_no_branch(data_format):
         1, data_format=data_format, depth_multiplier=1, name="depthwise"
     )(inputs)
     h = layers.BatchNormalization(axis=axis)(h)
-    h = layers.SeparableConv2D(
-        WIDTH, 1, data_format=data_format, name="separable"
-    )(h)
+    h = layers.SeparableConv2D(WIDTH, 1, data_format=data_format, name="separable")(h)
     model = keras.Model(inputs, layers.Add()([inputs, h]))
     try:
         branches = branches_of(model, shape)
