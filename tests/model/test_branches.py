@@ -1,5 +1,7 @@
 """The residual branches of models, written as people write them."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,17 @@ from keras_initx.layers import Scale
 
 RANDOM = np.random.default_rng(0)
 WIDTH = 6
+
+
+@pytest.fixture(autouse=True)
+def no_draws(monkeypatch):
+    """All kernels are zero: what leads where does not depend on values."""
+
+    def zeros(self, shape, dtype=None, **_):
+        return ops.zeros(shape, dtype)
+
+    for cls in ("VarianceScaling", "RandomUniform", "Orthogonal"):
+        monkeypatch.setattr(getattr(keras.initializers, cls), "__call__", zeros)
 
 
 def batch(*shape):
@@ -31,6 +44,9 @@ def branches_of(model, *shapes, inputs=None):
     if inputs is None:
         inputs = [batch(2, *shape) for shape in shapes]
         inputs = inputs[0] if len(inputs) == 1 else inputs
+        if isinstance(model, Call):
+            # To be built this way costs less than to be built in an eager pass.
+            model(keras.Input(batch_shape=(2, *shapes[0])))
     return find_residuals(model, inputs).branches
 
 
@@ -93,7 +109,7 @@ def test_each_way_to_add(add):
     assert last(branch) == ["last"]
     assert not_linear(branch) == []
     assert not branch.is_projection
-    assert not (branch.has_gate or branch.has_attention or branch.is_cross)
+    assert not any([branch.has_gate, branch.has_attention, branch.is_cross])
     assert [layer.name for layer in found.heads] == ["head"]
 
 
@@ -158,18 +174,20 @@ def test_shared_blocks():
 
 
 def test_a_loop_over_many_blocks_has_as_many_nodes():
-    def run(model, x):
-        for each in model.blocks:
-            x = each(x)
+    def run(model, x, number):
+        for _ in range(number):
+            x = x + model.layer(x)
         return x
 
-    counts = []
-    for number in (30, 300):
-        shared = [block(BODIES["x + f(x)"]) for _ in range(3)]
-        found = find_residuals(Call(run, blocks=shared * (number // 3)), batch(2, 6))
+    for number in (3, 300):
+        once = functools.partial(run, number=number)
+        model = Call(once, layer=dense("layer"))
+        model.layer.build((2, WIDTH))
+        model.built = True
+        found = find_residuals(model, batch(2, WIDTH))
         assert len(found.branches) == number
-        counts.append(len(found.graph.nodes))
-    assert counts[1] - 1 == 10 * (counts[0] - 1)
+        # The input; and a layer and an addition for each block.
+        assert len(found.graph.nodes) == 1 + 2 * number
 
 
 # Inputs and outputs
@@ -226,7 +244,7 @@ def test_self_attention(kind, is_causal, flash):
     assert last(branch) == ["attention_output"]
     assert branch.depth == 2
     assert branch.has_attention
-    assert not (branch.has_gate or branch.is_cross)
+    assert not any([branch.has_gate, branch.is_cross])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -252,7 +270,7 @@ def test_cross_attention(kind):
 
 
 def heads(x, count=2):
-    batch_size, steps, width = x.shape
+    _, steps, width = x.shape
     x = ops.reshape(x, (-1, steps, count, width // count))
     return ops.transpose(x, (0, 2, 1, 3))
 
@@ -654,13 +672,7 @@ def test_the_bias_of_a_convolution_is_no_branch(data_format):
     h = layers.BatchNormalization(axis=axis)(h)
     h = layers.SeparableConv2D(WIDTH, 1, data_format=data_format, name="separable")(h)
     model = keras.Model(inputs, layers.Add()([inputs, h]))
-    try:
-        branches = branches_of(model, shape)
-    except Exception:
-        if keras.backend.backend() == "tensorflow":
-            pytest.skip("channels first on a CPU")
-        raise
-    assert told(branches) == [("depthwise separable", 2)]
+    assert told(branches_of(model, shape)) == [("depthwise separable", 2)]
 
 
 def test_summed_readouts_are_no_branches():
@@ -679,18 +691,12 @@ def test_summed_readouts_are_no_branches():
 # Known networks
 
 
-@pytest.mark.parametrize(
-    ("build", "count", "projections", "depths"),
-    [
-        ("ResNet50", 16, 4, {3}),
-        ("MobileNetV2", 10, 0, {3}),
-    ],
-)
-def test_networks_of_keras(build, count, projections, depths):
-    model = getattr(keras.applications, build)(
+def test_a_network_of_keras():
+    model = keras.applications.ResNet50(
         weights=None, include_top=False, input_shape=(32, 32, 3)
     )
     branches = branches_of(model, (32, 32, 3))
-    assert len(branches) == count
-    assert sum(branch.is_projection for branch in branches) == projections
-    assert {branch.depth for branch in branches} == depths
+    assert [branch.depth for branch in branches] == [3] * 16
+    projections = [n for n, branch in enumerate(branches) if branch.is_projection]
+    assert projections == [0, 3, 7, 13]
+    assert {len(branch.normalizations) for branch in branches} == {3}

@@ -74,7 +74,7 @@ def _pairs(paths: Paths, operands: tuple[int, ...]) -> list[tuple[int, int, int]
         shortcut, end = sorted(operands, key=counts.__getitem__)
         if counts[shortcut] == 0 < counts[end]:
             return [(start, shortcut, end)]
-    # Now there is no way around `start`. A projection is one of it, of nothing else.
+    # No way leads around `start`. A projection is one of it, and of nothing else.
     if start is None or not counts[shortcut] == 1 < counts[end]:
         return []
     return [] if paths.around(start, [shortcut]) else [(start, shortcut, end)]
