@@ -8,8 +8,8 @@ from keras_initx import _validate
 from keras_initx._keras import embeddings_variable
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.branches.branch import ResidualBranch
-from keras_initx._model.branches.find import Residuals, is_normalization
-from keras_initx._model.branches.paths import Paths
+from keras_initx._model.branches.find import Residuals
+from keras_initx._model.branches.paths import Paths, is_normalization
 from keras_initx.initializers import TFixupScaled
 from keras_initx.initializers._depth import factors
 from keras_initx.schemes._depth.branch_report import BranchReport, BranchRow
