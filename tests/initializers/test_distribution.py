@@ -1,5 +1,6 @@
 """Sharded variables: the values of unsharded ones, laid out as the layout map says."""
 
+import functools
 import json
 
 import pytest
@@ -18,43 +19,48 @@ from keras import distribution
 from catalogue import CATALOGUE
 
 rows = {row.name: row for row in CATALOGUE}
-name, kind, of_seed, shape = json.loads(sys.argv[1])
-seed = {"int": lambda: 5, "generator": lambda: keras.random.SeedGenerator(5)}[of_seed]
+devices = distribution.list_devices()
+assert len(devices) == 8
+mesh = distribution.DeviceMesh((2, 4), ["batch", "model"], devices)
+layout_map = distribution.LayoutMap(mesh)
+layout_map[".*kernel"] = (None, "model")
+kinds = {
+    "ModelParallel": distribution.ModelParallel(
+        layout_map=layout_map, batch_dim_name="batch"
+    ),
+    "DataParallel": distribution.DataParallel(devices=devices),
+}
+seeds = {"int": lambda: 5, "generator": lambda: keras.random.SeedGenerator(5)}
 
 
-def dense():
-    initializer = rows[name].cls(seed=seed())
+def dense(name, of_seed, shape):
+    initializer = rows[name].cls(seed=seeds[of_seed]())
     layer = keras.layers.Dense(shape[1], kernel_initializer=initializer)
     layer.build((None, shape[0]))
     return layer
 
 
-plain = np.asarray(dense().kernel.value)
-devices = distribution.list_devices()
-assert len(devices) == 8
-if kind == "ModelParallel":
-    mesh = distribution.DeviceMesh((2, 4), ["batch", "model"], devices)
-    layout_map = distribution.LayoutMap(mesh)
-    layout_map[".*kernel"] = (None, "model")
-    chosen = distribution.ModelParallel(layout_map=layout_map, batch_dim_name="batch")
-else:
-    chosen = distribution.DataParallel(devices=devices)
-with chosen.scope():
-    layer = dense()
-    kernel = layer.kernel.value
-    rows_of = {shard.data.shape for shard in kernel.addressable_shards}
-    output = layer(np.ones((8, shape[0]), "float32"))
-    generator = layer.kernel_initializer.seed
-    if of_seed == "generator":
-        # A tracer that leaked into the generator would fail here.
-        keras.random.normal((2,), seed=generator)
-print(json.dumps({
-    "spec": [axis for axis in kernel.sharding.spec],
-    "shards": [list(rows) for rows in rows_of],
-    "error": float(np.abs(np.asarray(kernel) - plain).max()),
-    "is_finite": bool(np.isfinite(np.asarray(output)).all()),
-    "is_zero": not plain.any(),
-}))
+def result(name, kind, of_seed, shape):
+    plain = np.asarray(dense(name, of_seed, shape).kernel.value)
+    with kinds[kind].scope():
+        layer = dense(name, of_seed, shape)
+        kernel = layer.kernel.value
+        rows_of = {shard.data.shape for shard in kernel.addressable_shards}
+        output = layer(np.ones((8, shape[0]), "float32"))
+        generator = layer.kernel_initializer.seed
+        if of_seed == "generator":
+            # A tracer that leaked into the generator would fail here.
+            keras.random.normal((2,), seed=generator)
+    return {
+        "spec": [axis for axis in kernel.sharding.spec],
+        "shards": [list(rows) for rows in rows_of],
+        "error": float(np.abs(np.asarray(kernel) - plain).max()),
+        "is_finite": bool(np.isfinite(np.asarray(output)).all()),
+        "is_zero": not plain.any(),
+    }
+
+
+print(json.dumps([result(*case) for case in json.loads(sys.argv[1])]))
 """
 
 pytestmark = pytest.mark.skipif(
@@ -62,10 +68,33 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def sharded(name, kind, shape, seed="int"):
-    ran = run_python(SCRIPT, json.dumps([name, kind, seed, shape]))
+CASES = [
+    *(
+        ("HaarOrthogonal", kind, "int", shape)
+        for kind in ("ModelParallel", "DataParallel")
+        for shape in (SMALL, LARGE)
+    ),
+    *(
+        (name, "ModelParallel", "int", LARGE)
+        for name in ("ConvolutionOrthogonal", "Sparse", "RandomWalk")
+    ),
+    # Keras's own initializers leak a tracer into a generator where they are compiled.
+    *(("HaarOrthogonal", "ModelParallel", "generator", s) for s in (SMALL, LARGE)),
+]
+
+
+@functools.cache
+def results():
+    """Those of all cases, from one process: it takes long to start."""
+    ran = run_python(SCRIPT, json.dumps(CASES))
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
+def test_a_sharded_kernel_has_the_values_of_an_unsharded_one(case):
+    _, kind, _, shape = case
+    check(results()[CASES.index(case)], kind, shape)
 
 
 def check(result, kind, shape):
@@ -75,21 +104,3 @@ def check(result, kind, shape):
     assert result["error"] < 1e-5
     assert result["is_finite"]
     assert not result["is_zero"]
-
-
-@pytest.mark.parametrize("kind", ["ModelParallel", "DataParallel"])
-@pytest.mark.parametrize("shape", [SMALL, LARGE], ids=["eager", "compiled"])
-def test_a_sharded_kernel_has_the_values_of_an_unsharded_one(kind, shape):
-    check(sharded("HaarOrthogonal", kind, shape), kind, shape)
-
-
-@pytest.mark.parametrize("name", ["ConvolutionOrthogonal", "Sparse", "RandomWalk"])
-def test_other_classes_too(name):
-    check(sharded(name, "ModelParallel", LARGE), "ModelParallel", LARGE)
-
-
-@pytest.mark.parametrize("shape", [SMALL, LARGE], ids=["eager", "compiled"])
-def test_a_generator_survives(shape):
-    """Keras's own initializers leak a tracer into it where they are compiled."""
-    result = sharded("HaarOrthogonal", "ModelParallel", shape, "generator")
-    check(result, "ModelParallel", shape)

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import keras
 from jax.ad_checkpoint import checkpoint_name
-from jax.extend.core import Literal
 
 from keras_initx._backend.dataflow.operation import (
     ADD,
@@ -82,7 +81,7 @@ def _list(
     """Adds the equations of a program, and of the programs that it calls."""
 
     def name(variable: Any) -> Hashable:
-        if isinstance(variable, Literal):
+        if _is_literal(variable):
             return next(numbers)
         if variable not in names:
             names[variable] = next(numbers)
@@ -95,7 +94,7 @@ def _list(
             within = dict(zip(inner.invars, inputs, strict=True))
             _list(inner, within, operations, numbers)
             for variable, result in zip(equation.outvars, inner.outvars, strict=True):
-                is_literal = isinstance(result, Literal)
+                is_literal = _is_literal(result)
                 names[variable] = (
                     next(numbers)
                     if is_literal
@@ -121,3 +120,8 @@ def _called(equation: Any) -> Any:
     inner = getattr(found, "jaxpr", found)
     fits = inner is not None and len(inner.invars) == len(equation.invars)
     return inner if fits else None
+
+
+def _is_literal(variable: Any) -> bool:
+    """Whether this stands for a number in the program, not for a variable."""
+    return hasattr(variable, "val")
