@@ -688,6 +688,92 @@ def test_summed_readouts_are_no_branches():
     assert told(found.branches) == [(f"filter{n} last{n}", 2) for n in range(4)]
 
 
+BODIES_OF_BRANCHES = {
+    "gated": (
+        lambda x: x + ops.sigmoid(dense("g")(x)) * dense("h")(x),
+        [("g h", 1)],
+    ),
+    "modulated": (
+        lambda x: x + dense("o")(dense("a")(x) * (1 + dense("s")(x))),
+        [("a o s", 3)],
+    ),
+    "with a branch inside": (
+        lambda x: x + dense("o")(_plus("p", dense("i")(x))),
+        [("p", 1), ("i o", 2)],
+    ),
+    "after a branch inside": (
+        lambda x: x + _plus("p", dense("i")(x)),
+        [("p", 1), ("i", 1)],
+    ),
+    "halved": (lambda x: x + 0.5 * dense("a")(x), [("a", 1)]),
+    "concatenated afterwards": (
+        lambda x: ops.concatenate([x, _plus("p", x)], axis=-1),
+        [("p", 1)],
+    ),
+    "of two levels": (
+        lambda x: x + dense("u")(_plus("p", dense("v")(dense("b")(x)))),
+        [("p", 1), ("b u v", 3)],
+    ),
+    "of several terms": (
+        lambda x: x + (dense("a")(x) + (dense("b")(x) + dense("c")(x))),
+        [("a", 1), ("b", 1), ("c", 1)],
+    ),
+    "reversible": (
+        lambda x: _reversible(*ops.split(x, 2, axis=-1)),
+        [("f", 1), ("g", 1)],
+    ),
+}
+
+
+def _plus(name, x):
+    return x + dense(name)(x)
+
+
+def _reversible(one, other):
+    one = one + dense("f", units=WIDTH // 2)(other)
+    other = other + dense("g", units=WIDTH // 2)(one)
+    return ops.concatenate([one, other], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"), BODIES_OF_BRANCHES.values(), ids=BODIES_OF_BRANCHES
+)
+def test_other_branches(body, expected):
+    inputs = keras.Input((WIDTH,))
+    branches = branches_of(keras.Model(inputs, body(inputs)), (WIDTH,))
+    found = [(" ".join(sorted(names(each))), each.depth) for each in branches]
+    # Layers that do not depend on each other may run in any order.
+    assert sorted(found) == sorted(expected)
+
+
+def test_a_softmax_that_is_the_activation_of_a_layer():
+    # The logits of attention, in a layer of their own, with an activation.
+    inputs = keras.Input((5, WIDTH))
+    weights = dense("weights", "softmax", 5)(dense("hidden", "tanh")(inputs))
+    h = dense("last")(ops.matmul(weights, dense("value")(inputs)))
+    (branch,) = branches_of(keras.Model(inputs, inputs + h), (5, WIDTH))
+    assert sorted(not_linear(branch)) == ["hidden", "weights"]
+    assert branch.depth == 2
+    assert branch.has_attention
+
+
+def test_a_flat_affine_layer_has_no_kernel():
+    class Affine(layers.Layer):
+        def build(self, shape):
+            self.factor = self.add_weight(shape=(1, 1, shape[-1]))
+
+        def call(self, x):
+            return x * self.factor
+
+    inputs = keras.Input((5, WIDTH))
+    h = Affine(name="affine")(dense("last")(inputs))
+    h = layers.LayerNormalization(axis=(1, 2), name="norm")(h)
+    (branch,) = branches_of(keras.Model(inputs, inputs + h), (5, WIDTH))
+    assert told([branch]) == [("last", 1)]
+    assert [layer.name for layer in branch.scales] == ["affine"]
+    assert [layer.name for layer in branch.normalizations] == ["norm"]
+
+
 # Known networks
 
 

@@ -106,5 +106,11 @@ class _Recorder(TorchDispatchMode):
 
 
 def _tensors(values: Any) -> list[Any]:
-    leaves = keras.tree.flatten(values)
-    return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    """The tensors in lists, tuples and dicts: all that an operator gets or returns."""
+    if isinstance(values, torch.Tensor):
+        return [values]
+    if isinstance(values, dict):
+        values = values.values()
+    elif not isinstance(values, list | tuple):
+        return []
+    return [tensor for value in values for tensor in _tensors(value)]
