@@ -18,6 +18,7 @@ from keras_initx.activations import fixed_point as fixed_point
 from keras_initx.activations import gain as gain
 from keras_initx.activations import lecun_tanh as lecun_tanh
 from keras_initx.activations import shaped as shaped
+from keras_initx.activations import variance_gain as variance_gain
 from keras_initx.activations import variance_map as variance_map
 from keras_initx.callbacks import LSUV as LSUV
 from keras_initx.callbacks import SignalMonitor as SignalMonitor
@@ -38,6 +39,9 @@ from keras_initx.initializers import Sparse as Sparse
 from keras_initx.initializers import TFixupScaled as TFixupScaled
 from keras_initx.layers import CReLU as CReLU
 from keras_initx.layers import Scale as Scale
+from keras_initx.layers import (
+    ScaledWeightStandardization as ScaledWeightStandardization,
+)
 from keras_initx.layers import Shift as Shift
 from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup

@@ -10,3 +10,4 @@ from keras_initx.activations._shaped import shaped as shaped
 from keras_initx.activations._shaped_activation import (
     ShapedActivation as ShapedActivation,
 )
+from keras_initx.activations._variance_gain import variance_gain as variance_gain

@@ -22,6 +22,11 @@ def second_moment(f: Elementwise, scale: float = 1.0, size: float = 0.0) -> floa
     return _mean_square(lambda z: f(scale * z), size)
 
 
+def mean_of(f: Elementwise) -> float:
+    """E[f(z)], the mean over the units where they differ."""
+    return _mean(f)
+
+
 def slope_moment(f: Elementwise, scale: float = 1.0, size: float = 0.0) -> float:
     """E[f'(scale z)^2], as exact as `second_moment`."""
     return _mean_square(lambda z: f.derivative(scale * z), size)
