@@ -21,6 +21,7 @@ from keras_initx._backend.dataflow.operation import (
 _KINDS = {
     "add": ADD,
     "add_any": ADD,
+    "sub": ADD,
     "mul": MULTIPLY,
     "logistic": SIGMOID,
     # The exponentials of a softmax.

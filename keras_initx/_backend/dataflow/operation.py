@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Hashable
 
-# The kinds that somebody asks for. All others are "other".
+# The kinds that somebody asks for. All others are "other". A difference is an addition.
 ADD, MULTIPLY, SIGMOID, SOFTMAX = "add", "multiply", "sigmoid", "softmax"
 MARK, OTHER = "mark", "other"
 

@@ -21,6 +21,7 @@ _KINDS = {
     "Add": ADD,
     "AddV2": ADD,
     "AddN": ADD,
+    "Sub": ADD,
     # Keras makes it of an addition to what looks like a bias.
     "BiasAdd": ADD,
     "Mul": MULTIPLY,

@@ -22,6 +22,8 @@ from keras_initx._backend.dataflow.operation import (
 # By the names of operators, without the underscores at their ends.
 _KINDS = {
     "add": ADD,
+    "sub": ADD,
+    "rsub": ADD,
     "mul": MULTIPLY,
     "sigmoid": SIGMOID,
     "softmax": SOFTMAX,

@@ -2,7 +2,8 @@
 
 A residual branch is one operand of an addition whose operands come from a common
 ancestor. The other operand is the shortcut: the ancestor itself, what pooling, slicing
-or adding makes of it, or its projection by one kernel.
+or adding makes of it, or its projection by one kernel. A difference is an addition too,
+and a sum that is added is as many branches as it has terms.
 """
 
 import dataclasses
