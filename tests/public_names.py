@@ -58,6 +58,12 @@ def _config(member: Any) -> dict[str, Any]:
     is_class = inspect.isclass(member) and hasattr(member, "get_config")
     if not is_class:
         return {}
+    parameters = inspect.signature(member).parameters.values()
+    if any(
+        p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters
+    ):
+        # A wrapper, of a layer that the user has.
+        return {}
     config = member().get_config()
     # Keras counts the names of layers.
     return {"config": {k: v for k, v in config.items() if k != "name"}}

@@ -7,9 +7,9 @@ from keras_initx import _validate
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.random import normal
 from keras_initx._registry import register
+from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
-from keras_initx.initializers._base.gain_argument import config_of, gain_of
 
 _GAINS = {
     "linear": lambda n: math.exp(1 / (2 * n)),

@@ -10,8 +10,8 @@ from keras import ops
 from keras_initx import _validate
 from keras_initx._model.layer_kernel import LayerKernel, layer_kernel
 from keras_initx._registry import register
+from keras_initx.activations._gain_argument import Gain, config_of
 from keras_initx.activations._variance_gain import variance_gain_for
-from keras_initx.initializers._base.gain_argument import Gain, config_of
 
 
 @register("layers")
@@ -33,7 +33,7 @@ class ScaledWeightStandardization(keras.layers.Wrapper):
     >>> layer = keras_initx.layers.ScaledWeightStandardization(
     ...     keras.layers.Conv2D(64, 3, padding="same"), gamma="relu"
     ... )
-    >>> layer(keras.ops.ones((1, 8, 8, 16))).shape
+    >>> tuple(layer(keras.ops.ones((1, 8, 8, 16))).shape)
     (1, 8, 8, 64)
 
     Args:

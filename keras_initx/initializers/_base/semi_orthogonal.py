@@ -7,8 +7,8 @@ from keras_initx import _validate
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.haar import haar
+from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
-from keras_initx.initializers._base.gain_argument import config_of, gain_of
 
 
 class SemiOrthogonalInitializer(AxesInitializer):
