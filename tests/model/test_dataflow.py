@@ -8,8 +8,9 @@ from keras import layers, ops
 
 from keras_initx._backend.dataflow.operation import ADD, MULTIPLY, SIGMOID, SOFTMAX
 from keras_initx._model.branches.find import find_residuals
-from keras_initx._model.dataflow import INPUT, LAYER, dataflow
+from keras_initx._model.dataflow import dataflow
 from keras_initx._model.example_batch import example_batches
+from keras_initx._model.graph import INPUT, LAYER
 from keras_initx._model.sublayers import sublayers
 from keras_initx.schemes import fixup
 

@@ -15,7 +15,8 @@ from keras_initx._backend.dataflow.operation import ADD, SOFTMAX
 from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
 from keras_initx._model.branches.inside import Inside, inside
 from keras_initx._model.branches.paths import Paths, has_kernel, is_normalization
-from keras_initx._model.dataflow import LAYER, Dataflow, dataflow
+from keras_initx._model.dataflow import dataflow
+from keras_initx._model.graph import LAYER, Dataflow
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.sublayers import OPAQUE
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from keras_initx._backend.dataflow.operation import ADD, MULTIPLY, SIGMOID, SOFTMAX
 from keras_initx._model.branches.paths import Paths, has_kernel
-from keras_initx._model.dataflow import INPUT
+from keras_initx._model.graph import INPUT
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import keras
 
 from keras_initx._keras import kernel_variable
-from keras_initx._model.dataflow import LAYER, Node
+from keras_initx._model.graph import LAYER, Node
 from keras_initx._model.sublayers import OPAQUE
 
 
