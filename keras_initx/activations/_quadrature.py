@@ -15,7 +15,21 @@ from typing import NamedTuple
 import numpy as np
 
 _DEGREE = 11
-_NODES = np.array([-1.0, *np.polynomial.Legendre.basis(_DEGREE).deriv().roots(), 1.0])
+
+
+def _lobatto_nodes() -> np.ndarray:
+    """The ends of [-1, 1], and between them the extrema of Legendre's polynomial.
+
+    These are the eigenvalues of the Jacobi matrix of the polynomials that are
+    orthogonal with the weight 1 - x^2 (Golub & Welsch 1969).
+    """
+    k = np.arange(1, _DEGREE - 1)
+    beside = np.sqrt(k * (k + 2) / ((2 * k + 1) * (2 * k + 3)))
+    inner = np.linalg.eigvalsh(np.diag(beside, -1))
+    return np.array([-1.0, *inner, 1.0])
+
+
+_NODES = _lobatto_nodes()
 # A jump at an end belongs to one of the two intervals only.
 _NODES[[0, -1]] *= 1 - 1e-8
 # The integrals of the Legendre polynomials are 2, 0, 0, ...
