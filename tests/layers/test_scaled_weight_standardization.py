@@ -189,11 +189,10 @@ def test_the_variance_follows_the_closed_form():
     np.testing.assert_allclose(found, EXPECTED, rtol=0.05)
 
 
-def test_he_does_not_follow_it():
-    def he(layer, _):
-        return layers.Conv2D(layer.filters, 1, kernel_initializer="he_normal")
-
-    assert np.abs(variances(he) / EXPECTED - 1).max() > 0.1
+def test_without_the_gain_of_relu_it_does_not():
+    """A block adds 1.4 %: the variance of a rectified normal variable is .34."""
+    found = variances(lambda layer, _: ScaledWeightStandardization(layer))
+    assert found[20] < 0.8 * EXPECTED[20]
 
 
 def test_deviations_of_the_closed_form():
