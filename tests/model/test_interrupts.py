@@ -21,6 +21,14 @@ from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 PACKAGE = str(Path(keras_initx.__file__).parent)
 
 
+@pytest.fixture(autouse=True)
+def interrupts_raise():
+    """Also in a run that a shell has put in the background, where they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 # The contexts
 
 

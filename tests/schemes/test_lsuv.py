@@ -597,8 +597,8 @@ def test_the_first_batches_of_a_data_set(kind, count):
 def test_masked_positions_do_not_count():
     inputs = keras.Input((6,), dtype="int32")
     embedded = layers.Embedding(9, 8, mask_zero=True)(inputs)
-    hidden = layers.Dense(8, "relu", name="dense")(embedded)
-    output = layers.MultiHeadAttention(2, 4, name="attention")(hidden, hidden)
+    hidden = layers.Dense(32, "relu", name="dense")(embedded)
+    output = layers.MultiHeadAttention(4, 8, name="attention")(hidden, hidden)
     model = keras.Model(inputs, output)
     x = RANDOM.integers(1, 9, (32, 6))
     x[:, 3:] = 0
