@@ -116,8 +116,8 @@ def depth_scale(
         for work in works:
             work.variances = branch_variances(model, batch, found, work.stream)
     notes = [note for work in works for note in chosen.apply(work)]
-    rows = {branch.addition: row for work in works for branch, row in work.pairs}
-    ordered = [rows[branch.addition] for branch in found.branches]
+    rows = {id(branch): row for work in works for branch, row in work.pairs}
+    ordered = [rows[id(branch)] for branch in found.branches]
     _check(model, rule, chosen, ordered)
     plan.carry_out()
     return BranchReport(ordered, list(dict.fromkeys(notes)))

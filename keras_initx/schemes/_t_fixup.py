@@ -117,7 +117,7 @@ def t_fixup(
         if stack == "auto":
             kind = "decoder" if stream.is_decoder else "encoder"
         for branch in stream.branches:
-            rows[branch.addition] = _plan(plan, branch, kind, stream.layers)
+            rows[id(branch)] = _plan(plan, branch, kind, stream.layers)
         if initializer is not None:
             notes += _embeddings(plan, found, stream)
     normalized = [
@@ -129,7 +129,7 @@ def t_fixup(
         "t_fixup", normalized, "Remove them, or keep them and do not call `t_fixup`."
     )
     plan.carry_out()
-    ordered = [rows[branch.addition] for branch in found.branches]
+    ordered = [rows[id(branch)] for branch in found.branches]
     return BranchReport(ordered, notes)
 
 

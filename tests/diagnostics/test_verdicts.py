@@ -21,11 +21,6 @@ CROSS_ENTROPY = "categorical_crossentropy"
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.fixture(autouse=True)
-def fixed_seed():
-    keras.utils.set_random_seed(1)
-
-
 def batch(*shape):
     """Numbers with mean 0 and standard deviation 1, exactly."""
     values = RANDOM.normal(size=shape)

@@ -13,11 +13,6 @@ from keras_initx.layers import ScaledWeightStandardization, residual_deviations
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.fixture(autouse=True)
-def fixed_seed():
-    keras.utils.set_random_seed(1)
-
-
 def standardized(kernel, fan_in, gamma=1.0, gain=1.0, epsilon=1e-4):
     """Slow and obvious: one unit at a time."""
     kernel = kernel.astype("float64")

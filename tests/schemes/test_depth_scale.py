@@ -13,11 +13,6 @@ RANDOM = np.random.default_rng(0)
 WIDTH = 8
 
 
-@pytest.fixture(autouse=True)
-def fixed_seed():
-    keras.utils.set_random_seed(1)
-
-
 def dense(units=WIDTH, activation=None, **arguments):
     return layers.Dense(units, activation, bias_initializer="ones", **arguments)
 
@@ -89,6 +84,20 @@ def test_gpt2():
     names = [f"e{n}_self/attention_output" for n in range(3)]
     names += [f"e{n}_down" for n in range(3)]
     assert found == approx({f"{name}/kernel": 6**-0.5 for name in names})
+
+
+def test_branches_that_are_added_together():
+    """x + (attention(x) + feed_forward(x)): two branches of one addition."""
+    inputs = keras.Input((4, WIDTH))
+    x = inputs
+    for n in range(2):
+        own = layers.MultiHeadAttention(2, 4, name=f"self{n}")
+        x = x + (own(x, x) + dense(name=f"down{n}")(dense(name=f"up{n}")(x)))
+    report, found = changes(keras.Model(inputs, x), "gpt2")
+    kernels = ["self0/attention_output", "down0", "self1/attention_output", "down1"]
+    assert found == approx({f"{name}/kernel": 4**-0.5 for name in kernels})
+    firsts = [row.layers[0].split("/")[0] for row in report]
+    assert firsts == ["self0", "up0", "self1", "up1"]
 
 
 def test_gpt2_keeps_the_variance_of_the_stream():

@@ -14,11 +14,6 @@ RANDOM = np.random.default_rng(0)
 WIDTH = 16
 
 
-@pytest.fixture(autouse=True)
-def fixed_seed():
-    keras.utils.set_random_seed(1)
-
-
 def batch(*shape):
     return RANDOM.normal(size=shape).astype("float32")
 

@@ -13,11 +13,6 @@ RANDOM = np.random.default_rng(0)
 WIDTH = 8
 
 
-@pytest.fixture(autouse=True)
-def fixed_seed():
-    keras.utils.set_random_seed(1)
-
-
 def attention(name, **arguments):
     return layers.MultiHeadAttention(2, 4, name=name, **arguments)
 
