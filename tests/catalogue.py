@@ -28,15 +28,6 @@ from keras_initx.initializers._base.plain_initializer import (
 
 BACKEND = keras.backend.backend()
 
-
-def fewer(cases: list[Any]) -> list[Any]:
-    """All of them on PyTorch, the fastest, and every third one on other backends.
-
-    For what is the same code on each backend.
-    """
-    return cases if BACKEND == "torch" else cases[::3]
-
-
 # The float dtypes besides float32. JAX has no float64 unless it is told so.
 OTHER_DTYPES = ("float16", "bfloat16", *(() if BACKEND == "jax" else ("float64",)))
 

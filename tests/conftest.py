@@ -50,6 +50,15 @@ def drawn_seeds(monkeypatch):
     return seen
 
 
+def pytest_collection_modifyitems(config, items):
+    """Of what is the same code on each backend, only PyTorch runs every case."""
+    same = [item for item in items if item.get_closest_marker("same_on_each_backend")]
+    if os.environ["KERAS_BACKEND"] != "torch":
+        left_out = {item for place, item in enumerate(same) if place % 3}
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
 # JAX compiles a program for each shape, which is most of what its tests cost. So they
 # do without optimizations, and all processes of a run share what was compiled.
 QUICK_JAX = {

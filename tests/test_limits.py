@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+pytestmark = pytest.mark.same_on_each_backend
+
 
 @pytest.fixture
 def generator() -> np.random.Generator:

@@ -14,7 +14,7 @@ loss. The script prints a table, and draws the test accuracy after each epoch:
     KERAS_BACKEND=torch python quickstart.py --quick --output curves.png
 
 The backends are `jax`, `tensorflow` and `torch`. `--quick` tries one learning rate, for
-fewer epochs.
+one epoch.
 """
 
 import argparse
@@ -174,11 +174,11 @@ def plot(convolutional, dense, path):
 def main():
     """Runs both jobs, prints the table and saves the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one rate, fewer epochs")
+    parser.add_argument("--quick", action="store_true", help="one rate, one epoch")
     parser.add_argument("--output", default="quickstart.png", help="where the PNG goes")
     arguments = parser.parse_args()
     learning_rates = LEARNING_RATES[:1] if arguments.quick else LEARNING_RATES
-    epochs = 2 if arguments.quick else 8
+    epochs = 1 if arguments.quick else 8
 
     data = _common.load_data()
     print(f"Training on the {keras.backend.backend()} backend:", flush=True)

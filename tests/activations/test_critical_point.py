@@ -15,6 +15,8 @@ from keras_initx.activations import (
     variance_map,
 )
 
+pytestmark = pytest.mark.same_on_each_backend
+
 # The integrals are exact to 1e-8, and Keras rounds some results to float32.
 close = {"rel": EPSILON, "abs": EPSILON}
 

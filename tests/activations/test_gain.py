@@ -18,6 +18,8 @@ import keras_initx
 from keras_initx import activations, initializers
 from keras_initx.activations import gain
 
+pytestmark = pytest.mark.same_on_each_backend
+
 # Keras rounds some constants and results to float32.
 exactly = {"rel": EPSILON, "abs": 0}
 # A difference quotient has half of the second derivative times its step as its error.

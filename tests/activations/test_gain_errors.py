@@ -8,6 +8,8 @@ from keras import layers, ops
 
 from keras_initx.activations import gain
 
+pytestmark = pytest.mark.same_on_each_backend
+
 # Keras's names for what has no gain; `threshold` needs arguments.
 NOT_ELEMENTWISE = ("glu", "log_softmax", "softmax", "sparsemax")
 

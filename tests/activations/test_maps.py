@@ -17,6 +17,8 @@ from keras_initx.activations import (
 )
 from keras_initx.activations._elementwise import Elementwise
 
+pytestmark = pytest.mark.same_on_each_backend
+
 # The integrals are exact to 1e-8, and Keras rounds some results to float32.
 close = {"rel": EPSILON, "abs": EPSILON}
 every_closed_form = pytest.mark.parametrize("name", CLOSED_FORMS)

@@ -7,6 +7,8 @@ from limits import EPSILON
 
 from keras_initx.activations import critical_point, fixed_point
 
+pytestmark = pytest.mark.same_on_each_backend
+
 close = {"rel": EPSILON, "abs": EPSILON}
 
 

@@ -11,6 +11,8 @@ from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.reach import Reach
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 
+pytestmark = pytest.mark.same_on_each_backend
+
 UNITS = 64
 BELOW, ABOVE = 0.95, 1.05
 

@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from catalogue import fewer, to_numpy
+from catalogue import to_numpy
 from keras import layers, ops
 from limits import SIGMAS
 
@@ -14,6 +14,8 @@ from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.statistics import statistics
+
+pytestmark = pytest.mark.same_on_each_backend
 
 UNITS, SAMPLES = 64, 64
 HEALTHY = "healthy"
@@ -1018,44 +1020,42 @@ def plain(steps, *, classes=4):
 
 @pytest.mark.parametrize(
     "network",
-    fewer(
-        [
-            lambda: curve("relu"),
-            lambda: curve("tanh"),
-            lambda: digits(1.0),
-            lambda: digits(255.0),
-            images,
-            lambda: words(layers.GlobalAveragePooling1D(), layers.Dense(16, "relu")),
-            lambda: words(layers.LSTM(16)),
-            lambda: words(layers.Bidirectional(layers.GRU(16))),
-            masked_words,
-            lambda: series(layers.LSTM),
-            lambda: series(layers.GRU),
-            lambda: series(layers.SimpleRNN),
-            transformer,
-            residual,
-            lambda: residual(last_gamma="zeros"),
-            lambda: residual(last_kernel="zeros", normalizes=False),
-            normalized,
-            lambda: heads("glorot_uniform", "zeros"),
-            lambda: heads("zeros", "glorot_uniform"),
-            lambda: heads("zeros", "zeros"),
-            frozen,
-            trained,
-            lambda: bottleneck(1, "relu"),
-            lambda: bottleneck(2, "tanh"),
-            single,
-            lambda: single("zeros", 1, "sigmoid", "binary_crossentropy"),
-            lambda: single("zeros", 4, "softmax", CROSS_ENTROPY),
-            lambda: single("ones", 4),
-            lambda: plain(rectified(30, units=128)),
-            lambda: plain(stack(30, 1.0, "tanh")),
-            lambda: plain(stack(10, 1.0, "selu", kernel_initializer="lecun_normal")),
-            lambda: plain([layers.Dense(64, "elu") for _ in range(10)]),
-            lambda: plain([layers.Dense(64, "gelu") for _ in range(5)]),
-            lambda: plain([layers.Dense(64, "relu") for _ in range(10)]),
-        ]
-    ),
+    [
+        lambda: curve("relu"),
+        lambda: curve("tanh"),
+        lambda: digits(1.0),
+        lambda: digits(255.0),
+        images,
+        lambda: words(layers.GlobalAveragePooling1D(), layers.Dense(16, "relu")),
+        lambda: words(layers.LSTM(16)),
+        lambda: words(layers.Bidirectional(layers.GRU(16))),
+        masked_words,
+        lambda: series(layers.LSTM),
+        lambda: series(layers.GRU),
+        lambda: series(layers.SimpleRNN),
+        transformer,
+        residual,
+        lambda: residual(last_gamma="zeros"),
+        lambda: residual(last_kernel="zeros", normalizes=False),
+        normalized,
+        lambda: heads("glorot_uniform", "zeros"),
+        lambda: heads("zeros", "glorot_uniform"),
+        lambda: heads("zeros", "zeros"),
+        frozen,
+        trained,
+        lambda: bottleneck(1, "relu"),
+        lambda: bottleneck(2, "tanh"),
+        single,
+        lambda: single("zeros", 1, "sigmoid", "binary_crossentropy"),
+        lambda: single("zeros", 4, "softmax", CROSS_ENTROPY),
+        lambda: single("ones", 4),
+        lambda: plain(rectified(30, units=128)),
+        lambda: plain(stack(30, 1.0, "tanh")),
+        lambda: plain(stack(10, 1.0, "selu", kernel_initializer="lecun_normal")),
+        lambda: plain([layers.Dense(64, "elu") for _ in range(10)]),
+        lambda: plain([layers.Dense(64, "gelu") for _ in range(5)]),
+        lambda: plain([layers.Dense(64, "relu") for _ in range(10)]),
+    ],
 )
 def test_nothing_is_to_tell_of(network):
     model, x, y, loss = network()

@@ -9,12 +9,14 @@ import limits
 import numpy as np
 import pytest
 import scipy.stats
-from catalogue import BACKEND, fewer, to_numpy, traced
+from catalogue import BACKEND, to_numpy, traced
 from hypothesis import given
 from keras import ops
 
 from keras_initx._kernel import haar, random
 from keras_initx._kernel.arrays import inverse_of_upper, namespace
+
+pytestmark = pytest.mark.same_on_each_backend
 
 ROUTES = ("numpy", "numpy in blocks of 3", "ops", "ops in blocks of 3")
 every_route = pytest.mark.parametrize("route", ROUTES, indirect=True)
@@ -55,9 +57,7 @@ def reflections_one_by_one(matrix, gain):
 
 
 @every_route
-@pytest.mark.parametrize(
-    "shape", fewer([(1, 1), (2, 1), (2, 2), (9, 4), (7, 7), (20, 13)])
-)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (2, 2), (7, 7), (9, 4), (20, 13)])
 def test_the_reflections_are_those_of_the_formula(route, shape):
     matrix = gaussian(*shape)
     expected = reflections_one_by_one(matrix, 0.5)
@@ -67,8 +67,7 @@ def test_the_reflections_are_those_of_the_formula(route, shape):
 
 @pytest.mark.parametrize("convert", [np.array, ops.convert_to_tensor])
 @pytest.mark.parametrize(
-    "shape",
-    fewer([(65, 65), (64, 64), (129, 128), (129, 129), (300, 200), (260, 257)]),
+    "shape", [(64, 64), (65, 65), (129, 128), (129, 129), (300, 200), (260, 257)]
 )
 def test_matrices_of_many_blocks_too(convert, shape):
     """As many blocks as in use, with a rest in the last one."""
@@ -198,13 +197,13 @@ def assert_haar(q):
 
 
 @every_route
-@pytest.mark.parametrize("n", fewer([8, 1, 2, 3, 4]))
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 8])
 def test_square_matrices_are_haar_random(route, n):
     assert_haar(to_numpy(haar.haar((SAMPLES, n, n), "float32", 3)))
 
 
 @every_route
-@pytest.mark.parametrize("shape", fewer([(8, 3), (8, 1), (1, 8), (3, 8), (8, 7)]))
+@pytest.mark.parametrize("shape", [(8, 3), (3, 8), (8, 1), (1, 8), (8, 7)])
 def test_tall_and_wide_matrices_are_parts_of_haar_random_ones(route, shape):
     q = to_numpy(haar.haar((SAMPLES, *shape), "float32", 4))
     on_long_side = FIXED @ q if shape[0] == 8 else q @ FIXED
