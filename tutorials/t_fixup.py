@@ -103,12 +103,14 @@ def plot(curves, depth, path):
     """Draws the loss of each step, readable without colours too."""
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for (name, runs), style in zip(curves.items(), ["--", "-"], strict=True):
+        diverges = not np.isfinite(runs).all()
+        label = f"{name} (diverges)" if diverges else name
         for run, losses in enumerate(runs):
             axes.plot(
                 losses,
                 style,
                 color="C0" if name == "Glorot" else "C1",
-                label=name if run == 0 else None,
+                label=label if run == 0 else None,
             )
     axes.axhline(UNIFORM, color="gray", linewidth=1, label="uniform guess")
     axes.set(
