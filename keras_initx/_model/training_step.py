@@ -41,6 +41,19 @@ def has_call(model: keras.layers.Layer) -> bool:
     return not isinstance(model, keras.Model) or type(model).call not in _NO_CALL
 
 
+def check_model(owner: str, model: Any, advice: str = "") -> None:
+    """Raises a `ValueError` unless this is a model or a layer that can be called."""
+    if not isinstance(model, keras.layers.Layer):
+        raise _validate.error(
+            owner,
+            "a Keras model or layer",
+            f"model={model!r}",
+            "Pass the model itself.",
+        )
+    if not has_call(model):
+        raise cannot_call(owner, model, advice)
+
+
 def cannot_call(owner: str, model: keras.Model, advice: str = "") -> ValueError:
     """The error for a model without `call`, which names its sub-models."""
     return _validate.error(

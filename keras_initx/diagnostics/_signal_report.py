@@ -10,7 +10,12 @@ from keras_initx._model.interrupts import hold_interrupts
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.tensors import is_float_tensor
 from keras_initx._model.trace import Observer, trace
-from keras_initx._model.training_step import cannot_call, has_call, step_on
+from keras_initx._model.training_step import (
+    cannot_call,
+    check_model,
+    has_call,
+    step_on,
+)
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
@@ -163,15 +168,7 @@ def look(
 
 def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:
     """Whether the loss is known. Raises where the arguments do not go together."""
-    if not isinstance(model, keras.layers.Layer):
-        raise _validate.error(
-            owner,
-            "a Keras model or layer",
-            f"model={model!r}",
-            "Pass the model itself.",
-        )
-    if not has_call(model):
-        raise cannot_call(owner, model)
+    check_model(owner, model)
     is_loss_known = loss is not None or has_loss(model, is_y_given)
     if loss is not None and y is None:
         raise _validate.error(

@@ -15,7 +15,7 @@ from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx._model.left_alone import why_left_alone
 from keras_initx._model.observer import Observer
 from keras_initx._model.trace import trace
-from keras_initx._model.training_step import cannot_call, has_call
+from keras_initx._model.training_step import check_model
 from keras_initx.schemes._depth.branch_report import BranchRow
 
 # A text names so many layers.
@@ -34,15 +34,7 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
         ValueError: If this is no model, if `x` is needed, or if there is no residual
             branch.
     """
-    if not isinstance(model, keras.layers.Layer):
-        raise _validate.error(
-            owner,
-            "a Keras model or layer",
-            f"model={model!r}",
-            "Pass the model itself.",
-        )
-    if not has_call(model):
-        raise cannot_call(owner, model)
+    check_model(owner, model)
     if x is None:
         found = _without_data(owner, model)
     else:

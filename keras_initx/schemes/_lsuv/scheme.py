@@ -14,7 +14,7 @@ from keras_initx._model.redraw import Redraw
 from keras_initx._model.selection import Selection
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.trace import trace
-from keras_initx._model.training_step import cannot_call, has_call
+from keras_initx._model.training_step import check_model
 from keras_initx.schemes._lsuv.layer_pass import LSUVPass
 from keras_initx.schemes._lsuv.lsuv_report import LSUVReport
 
@@ -127,15 +127,7 @@ def lsuv(
         - [Mishkin & Matas, 2016, All you need is a good
           init](https://arxiv.org/abs/1511.06422)
     """
-    if not isinstance(model, keras.layers.Layer):
-        raise _validate.error(
-            "lsuv",
-            "a Keras model or layer",
-            f"model={model!r}",
-            "Pass the model itself.",
-        )
-    if not has_call(model):
-        raise cannot_call("lsuv", model, "Or train with the callback `LSUV`.")
+    check_model("lsuv", model, "Or train with the callback `LSUV`.")
     scheme = LSUVPass(
         changes=Changes(),
         draws=None if initializer is None else Redraw(initializer),
