@@ -71,15 +71,17 @@ pytestmark = pytest.mark.skipif(
 
 
 CASES = [
-    ("HaarOrthogonal", "ModelParallel", "int", SMALL),
-    ("HaarOrthogonal", "ModelParallel", "int", LARGE),
-    ("HaarOrthogonal", "DataParallel", "int", LARGE),
+    *(
+        ("HaarOrthogonal", kind, "int", shape)
+        for kind in ("ModelParallel", "DataParallel")
+        for shape in (SMALL, LARGE)
+    ),
     *(
         (name, "ModelParallel", "int", LARGE)
         for name in ("ConvolutionOrthogonal", "Sparse", "RandomWalk")
     ),
     # Keras's own initializers leak a tracer into a generator where they are compiled.
-    ("HaarOrthogonal", "ModelParallel", "generator", LARGE),
+    *(("HaarOrthogonal", "ModelParallel", "generator", s) for s in (SMALL, LARGE)),
 ]
 
 
