@@ -28,21 +28,30 @@ from keras_initx.config import is_portable_seeds_enabled as is_portable_seeds_en
 from keras_initx.config import portable_seeds as portable_seeds
 from keras_initx.diagnostics import compare as compare
 from keras_initx.diagnostics import signal_report as signal_report
+from keras_initx.initializers import Blockwise as Blockwise
+from keras_initx.initializers import ChronoBias as ChronoBias
 from keras_initx.initializers import ConvolutionOrthogonal as ConvolutionOrthogonal
 from keras_initx.initializers import DepthScaled as DepthScaled
 from keras_initx.initializers import FixupScaled as FixupScaled
+from keras_initx.initializers import GateBias as GateBias
+from keras_initx.initializers import GateIdentity as GateIdentity
+from keras_initx.initializers import GateOrthogonal as GateOrthogonal
 from keras_initx.initializers import HaarOrthogonal as HaarOrthogonal
 from keras_initx.initializers import LooksLinear as LooksLinear
 from keras_initx.initializers import OrthogonalDelta as OrthogonalDelta
+from keras_initx.initializers import PriorBias as PriorBias
 from keras_initx.initializers import RandomWalk as RandomWalk
 from keras_initx.initializers import Sparse as Sparse
+from keras_initx.initializers import SpectralRadius as SpectralRadius
 from keras_initx.initializers import TFixupScaled as TFixupScaled
+from keras_initx.initializers import Unitary as Unitary
 from keras_initx.layers import CReLU as CReLU
 from keras_initx.layers import Scale as Scale
 from keras_initx.layers import (
     ScaledWeightStandardization as ScaledWeightStandardization,
 )
 from keras_initx.layers import Shift as Shift
+from keras_initx.layers import UnitaryRNNCell as UnitaryRNNCell
 from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup
 from keras_initx.schemes import lsuv as lsuv

@@ -55,6 +55,21 @@ def is_of_keras(layer: keras.layers.Layer) -> bool:
 # Layers
 
 
+def layer_being_built() -> keras.layers.Layer | None:
+    """The layer whose method `build` is running, and so calls an initializer, or None.
+
+    Keras does not tell an initializer who calls it; Python's stack does. Without such a
+    frame: None, as where a user calls the initializer.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        layer = frame.f_locals.get("self") if frame.f_code.co_name == "build" else None
+        if isinstance(layer, keras.layers.Layer):
+            return layer
+        frame = frame.f_back
+    return None
+
+
 def direct_sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """The layers that a layer holds itself, in the order in which it got them.
 

@@ -28,6 +28,18 @@ def is_number(value: Any) -> bool:
     return is_real and math.isfinite(value)
 
 
+def number(owner: str, name: str, value: Any) -> float:
+    """A finite number, as a Python float."""
+    if not is_number(value):
+        raise error(
+            owner,
+            f"`{name}` to be a finite number",
+            f"{name}={value!r}",
+            "Pass a float, for example 1.0.",
+        )
+    return float(value)
+
+
 def positive(owner: str, name: str, value: Any) -> float:
     """A finite number above zero, as a Python float."""
     if not (is_number(value) and value > 0):
@@ -50,6 +62,18 @@ def not_negative(owner: str, name: str, value: Any) -> float:
             "Pass a float, for example 0.0.",
         )
     return float(value)
+
+
+def integer(owner: str, name: str, value: Any) -> int:
+    """A whole number, as a Python int."""
+    if not is_integer(value):
+        raise error(
+            owner,
+            f"`{name}` to be an integer",
+            f"{name}={value!r}",
+            "Pass for example -1.",
+        )
+    return int(value)
 
 
 def positive_integer(owner: str, name: str, value: Any) -> int:

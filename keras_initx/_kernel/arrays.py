@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_initx._backend import has_values, view
+
 # The temporary product of an update has this many rows, so that it stays in the cache.
 _ROWS = 256
 # NumPy does not use that a matrix is triangular. Above this size, halves are faster.
@@ -21,6 +23,11 @@ _LEAF = 32
 def namespace(array: Any) -> Any:
     """The module whose functions take this array: `numpy` or `keras.ops`."""
     return np if isinstance(array, np.ndarray) else ops
+
+
+def in_reach(tensor: Any) -> Any:
+    """A tensor of float32 or float64 as a NumPy array to read, if that can be."""
+    return view(tensor) if has_values(tensor) else tensor
 
 
 def cast(array: Any, dtype: str) -> Any:

@@ -43,11 +43,11 @@ def haar(shape: tuple[int, ...], dtype: str, seed: Any, gain: float = 1.0) -> An
     """
     *batch, rows, columns = shape
     tall = (*batch, max(rows, columns), min(rows, columns))
-    q = _reflect(normal(tall, dtype, seed), gain)
+    q = reflect(normal(tall, dtype, seed), gain)
     return q if rows >= columns else namespace(q).swapaxes(q, -1, -2)
 
 
-def _reflect(gaussian: Any, gain: float) -> Any:
+def reflect(gaussian: Any, gain: float) -> Any:
     """`gain` times the Q of Gaussian matrices, `(*batch, n, k)` with n >= k; in place.
 
     Q grows block by block from its lower right corner. It overwrites the vectors that

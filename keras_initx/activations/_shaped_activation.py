@@ -65,13 +65,23 @@ class ShapedActivation:
         negative_slope: float | None = None,
     ) -> None:
         self.activation = _activation(activation)
-        self.input_scale = _number("input_scale", input_scale)
-        self.input_shift = _number("input_shift", input_shift)
-        self.output_scale = _number("output_scale", output_scale)
-        self.output_shift = _number("output_shift", output_shift)
+        self.input_scale = _validate.number(
+            "ShapedActivation", "input_scale", input_scale
+        )
+        self.input_shift = _validate.number(
+            "ShapedActivation", "input_shift", input_shift
+        )
+        self.output_scale = _validate.number(
+            "ShapedActivation", "output_scale", output_scale
+        )
+        self.output_shift = _validate.number(
+            "ShapedActivation", "output_shift", output_shift
+        )
         self.negative_slope = negative_slope
         if negative_slope is not None:
-            self.negative_slope = _number("negative_slope", negative_slope)
+            self.negative_slope = _validate.number(
+                "ShapedActivation", "negative_slope", negative_slope
+            )
             if self.activation not in (
                 keras.activations.leaky_relu,
                 keras.activations.relu,
@@ -155,14 +165,3 @@ def _has_weights(layer: keras.Layer) -> bool:
     copy = type(layer).from_config(layer.get_config())
     copy.build((None, 1))
     return bool(copy.weights)
-
-
-def _number(name: str, value: Any) -> float:
-    if not _validate.is_number(value):
-        raise _validate.error(
-            "ShapedActivation",
-            f"`{name}` to be a finite number",
-            f"{name}={value!r}",
-            "Pass a float, for example 1.0.",
-        )
-    return float(value)

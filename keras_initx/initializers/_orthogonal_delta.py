@@ -3,8 +3,8 @@
 from typing import Any
 
 from keras_initx import _validate
-from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.delta import delta
 from keras_initx._registry import register
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
@@ -82,18 +82,7 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         matrices = self.blocks(axes, axes.count(axes.input), dtype)
-        kernel_size = axes.sizes(axes.spatial)
-        taps = [
-            (size - 1) // 2 if self.tap == "center" else size - 1
-            for size in kernel_size
-        ]
-        zeros = [
-            (tap, size - 1 - tap) for tap, size in zip(taps, kernel_size, strict=True)
-        ]
-        xp = namespace(matrices)
-        at_tap = xp.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
-        kernel = xp.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
-        return axes.kernel(kernel, axes.batch + axes.spatial + axes.input + axes.output)
+        return delta(matrices, axes, self.tap)
 
     def get_config(self) -> dict[str, Any]:
         return {"tap": self.tap, **super().get_config()}

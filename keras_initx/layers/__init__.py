@@ -9,3 +9,4 @@ from keras_initx.layers._scaled_weight_standardization import (
     ScaledWeightStandardization as ScaledWeightStandardization,
 )
 from keras_initx.layers._shift import Shift as Shift
+from keras_initx.layers._unitary_rnn_cell import UnitaryRNNCell as UnitaryRNNCell

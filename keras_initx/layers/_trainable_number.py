@@ -22,14 +22,7 @@ class TrainableNumber(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         owner = type(self).__name__
-        if not _validate.is_number(initial_value):
-            raise _validate.error(
-                owner,
-                "`initial_value` to be a finite number",
-                f"initial_value={initial_value!r}",
-                "Pass a float, for example 1.0.",
-            )
-        self.initial_value = float(initial_value)
+        self.initial_value = _validate.number(owner, "initial_value", initial_value)
         self.gradient_scale = _validate.positive(
             owner, "gradient_scale", gradient_scale
         )

@@ -61,7 +61,7 @@ def reflections_one_by_one(matrix, gain):
 def test_the_reflections_are_those_of_the_formula(route, shape):
     matrix = gaussian(*shape)
     expected = reflections_one_by_one(matrix, 0.5)
-    result = to_numpy(haar._reflect(route(matrix), 0.5))
+    result = to_numpy(haar.reflect(route(matrix), 0.5))
     np.testing.assert_allclose(result, expected, atol=limits.rounding(sum(shape)))
 
 
@@ -73,16 +73,16 @@ def test_matrices_of_many_blocks_too(convert, shape):
     """As many blocks as in use, with a rest in the last one."""
     matrix = gaussian(*shape)
     expected = reflections_one_by_one(matrix, 1.0)
-    result = to_numpy(haar._reflect(convert(matrix), 1.0))
+    result = to_numpy(haar.reflect(convert(matrix), 1.0))
     np.testing.assert_allclose(result, expected, atol=limits.rounding(sum(shape)))
 
 
 @every_route
 def test_each_matrix_of_a_batch_is_computed_on_its_own(route):
     matrices = gaussian(2, 3, 8, 5)
-    result = to_numpy(haar._reflect(route(matrices), 1.0))
+    result = to_numpy(haar.reflect(route(matrices), 1.0))
     for index in np.ndindex(2, 3):
-        one = to_numpy(haar._reflect(route(matrices[index]), 1.0))
+        one = to_numpy(haar.reflect(route(matrices[index]), 1.0))
         np.testing.assert_allclose(result[index], one, atol=limits.rounding(8))
 
 
@@ -132,7 +132,7 @@ def test_float64_is_as_exact_as_float64_can_be():
 def test_a_degenerate_draw_still_gives_an_orthogonal_matrix(route, damage, shape):
     matrix = gaussian(*shape)
     damage(matrix)
-    limits.assert_semi_orthogonal(to_numpy(haar._reflect(route(matrix), 1.0)))
+    limits.assert_semi_orthogonal(to_numpy(haar.reflect(route(matrix), 1.0)))
 
 
 @pytest.mark.parametrize("size", [1, 31, 32, 33, 65, 128])
