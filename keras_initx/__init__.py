@@ -7,6 +7,7 @@ under their short ids, so that `Dense(64, kernel_initializer="orthogonal_delta")
 from keras_initx import activations as activations
 from keras_initx import callbacks as callbacks
 from keras_initx import config as config
+from keras_initx import constraints as constraints
 from keras_initx import diagnostics as diagnostics
 from keras_initx import initializers as initializers
 from keras_initx import layers as layers
@@ -26,6 +27,7 @@ from keras_initx.config import disable_portable_seeds as disable_portable_seeds
 from keras_initx.config import enable_portable_seeds as enable_portable_seeds
 from keras_initx.config import is_portable_seeds_enabled as is_portable_seeds_enabled
 from keras_initx.config import portable_seeds as portable_seeds
+from keras_initx.constraints import Orthonormal as Orthonormal
 from keras_initx.diagnostics import compare as compare
 from keras_initx.diagnostics import signal_report as signal_report
 from keras_initx.initializers import Blockwise as Blockwise

@@ -26,19 +26,21 @@ _JAX_STATE = (
 # Names
 
 
-def add_activation_id(short_id: str, function: Callable[..., Any]) -> None:
-    """Lets `keras.activations.get` find a function by a string.
+def add_id(namespace: str, short_id: str, target: Any) -> None:
+    """Lets `keras.activations.get` or `keras.constraints.get` find a string.
 
-    It looks strings up in a dict of its own module, and nowhere else. Without that dict
-    the string is not known, and a warning says to pass the function.
+    Each looks strings up in a dict of its own module, and nowhere else. Without that
+    dict the string is not known, and a warning says to pass the function or the object.
     """
-    names = getattr(keras.activations.get, "__globals__", {}).get("ALL_OBJECTS_DICT")
+    get = getattr(keras, namespace).get
+    names = getattr(get, "__globals__", {}).get("ALL_OBJECTS_DICT")
     if isinstance(names, dict):
-        names[short_id] = function
+        names[short_id] = target
         return
+    what = f"keras_initx.{target.__name__}" + "()" * isinstance(target, type)
     warnings.warn(
-        f"This release of Keras has no place for the activation {short_id!r}. Pass the "
-        f"function `keras_initx.{function.__name__}` instead of the string.",
+        f"This release of Keras has no place for {short_id!r} in `keras.{namespace}`. "
+        f"Pass `{what}` instead of the string.",
         stacklevel=2,
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_initx._keras import add_activation_id
+from keras_initx._keras import add_id
 
 
 def register(namespace: str, *ids: str) -> Callable[[Any], Any]:
@@ -26,8 +26,8 @@ def register(namespace: str, *ids: str) -> Callable[[Any], Any]:
         keras.saving.register_keras_serializable("keras_initx")(target)
         for short_id in ids:
             keras.saving.get_custom_objects()[short_id] = target
-            if namespace == "activations":
-                add_activation_id(short_id, target)
+            if namespace in ("activations", "constraints"):
+                add_id(namespace, short_id, target)
         return target
 
     return decorate
