@@ -197,8 +197,8 @@ def tasks():
     return {
         "adding": Task(
             "Adding, 100 steps: squared error",
-            units=64,
-            steps=3000,
+            units=100,
+            steps=4000,
             networks={
                 "tanh, Glorot": glorot,
                 "IRNN": irnn,

@@ -24,6 +24,8 @@ class LayerKernel:
         after_bias: int. How many axes of the pre-activation follow those of the bias.
         others: tuple. The layer's other kernels, each with its axes.
         is_known: bool. Whether all this is certain. If not, a caller has to try it.
+        blocks: int. How many kernels stand side by side in each: the gates of a
+            recurrent layer.
     """
 
     kernel: keras.Variable
@@ -34,6 +36,7 @@ class LayerKernel:
     after_bias: int = 0
     others: tuple[tuple[keras.Variable, KernelAxes], ...] = ()
     is_known: bool = True
+    blocks: int = 1
 
     @property
     def kernels(self) -> tuple[tuple[keras.Variable, KernelAxes], ...]:

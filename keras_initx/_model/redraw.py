@@ -1,5 +1,6 @@
 """New kernels for the layers of a model, each by its own axes."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -21,12 +22,26 @@ class Redraw:
         self._initializer = keras.initializers.get(initializer)
         self._count = 0
 
-    def __call__(self, variable: keras.Variable, axes: KernelAxes) -> Any:
-        """A new value for the variable, whose axes mean this."""
-        self._count += 1
+    def __call__(
+        self, variable: keras.Variable, axes: KernelAxes, blocks: int = 1
+    ) -> Any:
+        """A new value for the variable, whose axes mean this.
+
+        Each of several `blocks` side by side is drawn on its own.
+        """
+        shape = tuple(variable.shape)
         dtype = keras.backend.standardize_dtype(stored(variable).dtype)
-        initializer = with_axes(self._initializer, axes, self._seed())
-        return initializer(tuple(variable.shape), dtype=dtype)
+        if blocks == 1:
+            return self._draw(axes, shape, dtype)
+        shape = (*shape[:-1], shape[-1] // blocks)
+        axes = dataclasses.replace(axes, shape=shape)
+        drawn = [self._draw(axes, shape, dtype) for _ in range(blocks)]
+        return keras.ops.concatenate(drawn, axis=-1)
+
+    def _draw(self, axes: KernelAxes, shape: tuple[int, ...], dtype: str) -> Any:
+        """One kernel, from a seed of its own."""
+        self._count += 1
+        return with_axes(self._initializer, axes, self._seed())(shape, dtype=dtype)
 
     def _seed(self) -> Any:
         """The seed of the present kernel; None if the initializer has none."""

@@ -14,6 +14,7 @@ from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx._model.mean_and_variance import mean_and_variance
 from keras_initx._model.observer import LayerCall, Observer
+from keras_initx._model.recurrent import gate_names, has_orthogonal_gates, steps_of
 from keras_initx._model.redraw import Redraw
 from keras_initx._model.selection import Selection
 from keras_initx._model.sublayers import sublayers
@@ -72,7 +73,12 @@ class LSUVPass(Observer):
             self._finish(state, "its output is not one tensor of floats")
             return tensor
         bias = _bias(described, len(tensor.shape))
-        correction = self._measure(call, described, tensor, bias)
+        measured, mask = tensor, call.mask
+        if gate_names(call.layer):
+            # The tensor is its output. Biases set the time scales, and do not count.
+            steps = steps_of(call)
+            measured, mask = steps.pre_activations - steps.bias, steps.mask
+        correction = self._measure(call, described, measured, mask, bias)
         if not described.is_known:
             self._try(call, state, described, correction)
             return tensor
@@ -98,15 +104,28 @@ class LSUVPass(Observer):
     # How it is drawn, measured and scaled
 
     def _draw(self, described: LayerKernel) -> None:
-        """Draws new kernels, if an initializer was given."""
-        if self.draws is not None:
-            for kernel, axes in described.kernels:
-                with allow_interrupts():
-                    value = self.draws(kernel, axes)
-                self.changes.assign(kernel, value)
+        """Draws new kernels, if an initializer was given.
+
+        Recurrent kernels that are orthogonal, or the identity, have been chosen so.
+        """
+        if self.draws is None:
+            return
+        blocks = described.blocks
+        for kernel, axes in described.kernels:
+            is_recurrent = kernel.name == "recurrent_kernel"
+            if is_recurrent and has_orthogonal_gates(kernel, blocks):
+                continue
+            with allow_interrupts():
+                value = self.draws(kernel, axes, blocks)
+            self.changes.assign(kernel, value)
 
     def _measure(
-        self, call: LayerCall, described: LayerKernel, tensor: Any, bias: np.ndarray
+        self,
+        call: LayerCall,
+        described: LayerKernel,
+        tensor: Any,
+        mask: Any,
+        bias: np.ndarray,
     ) -> Correction:
         rank = len(tensor.shape)
         units: tuple[int, ...] = ()
@@ -116,7 +135,7 @@ class LSUVPass(Observer):
         # The covariance with a bias is needed along the axes on which the bias varies.
         kept = {*units, *(axis for axis, size in enumerate(bias.shape) if size > 1)}
         mean, variance = mean_and_variance(
-            shown(tensor, call.mask, kept), tuple(sorted(kept))
+            shown(tensor, mask, kept), tuple(sorted(kept))
         )
         if not np.isfinite(mean + variance).all():
             raise not_finite(call, self._batch, tensor)

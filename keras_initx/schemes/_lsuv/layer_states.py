@@ -7,13 +7,14 @@ import keras
 
 from keras_initx._model.layer_kernel import LayerKernel, layer_kernel
 from keras_initx._model.left_alone import why_left_alone
+from keras_initx._model.recurrent import gate_names, recurrent_kernels
 from keras_initx._model.selection import Selection
 from keras_initx.schemes._lsuv.lsuv_report import LayerRow
 from keras_initx.schemes._lsuv.trial import Trial
 
 _LEFT_ALONE = {
     keras.layers.Embedding: "an embedding: no sum over inputs",
-    keras.layers.RNN: "recurrent: its kernels act in a loop over time",
+    keras.layers.RNN: "recurrent, with a cell that is not known",
 }
 
 
@@ -61,12 +62,12 @@ class LayerStates:
             parents: tuple of keras.layers.Layer. The layers that it is within, the
                 outermost first.
         """
-        described = layer_kernel(layer)
+        described = recurrent_kernels(layer) or layer_kernel(layer)
         kinds = [kind for kind in _LEFT_ALONE if isinstance(layer, kind)]
         if described is None and not kinds:
             return None
         state = LayerState(LayerRow(layer.path, type(layer).__name__))
-        if kinds or described is None:
+        if described is None or (kinds and not gate_names(layer)):
             state.row.note = _LEFT_ALONE[kinds[0]]
         else:
             state.row.note = self._why_not(layer, parents, described.kernel)
