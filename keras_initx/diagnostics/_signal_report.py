@@ -54,6 +54,9 @@ def signal_report(
       some 33,000 entries, evenly spaced;
     - the spread: how many times the output for one of these samples is as large as that
       for another;
+    - for `SimpleRNN`, `LSTM` and `GRU`: the standard deviation of the state after the
+      first, the middle and the last step, the share of saturated gates, and with a loss
+      the gradient at the input of the first step beside that of the last one;
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
       of the kernel, and the norm of the gradient of the output.
 

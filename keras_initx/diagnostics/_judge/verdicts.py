@@ -19,6 +19,11 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     symmetric_units,
     zero_taps,
 )
+from keras_initx.diagnostics._judge.recurrent_verdicts import (
+    explodes_over_time,
+    forgets,
+    gates_shut,
+)
 from keras_initx.diagnostics._judge.sample_verdicts import (
     collapsed_inputs,
     constant_output,
@@ -35,6 +40,7 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 # In the order in which they are told: causes before their effects. Each gives verdicts
 # of its own name.
 _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
+    explodes_over_time,
     non_finite_signal,
     symmetric_units,
     duplicate_kernels,
@@ -42,6 +48,7 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     selu_without_lecun_normal,
     dead_units,
     saturated_units,
+    gates_shut,
     vanishing_signal,
     exploding_signal,
     constant_output,
@@ -51,6 +58,7 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     no_gradient,
     vanishing_gradient,
     exploding_gradient,
+    forgets,
 )
 
 _SILENCE = {
@@ -64,6 +72,15 @@ _SILENCE = {
 }
 # The effects of a fault in the layers after it, or in all gradients, are not told.
 _EFFECTS = {
+    "explodes_over_time": {
+        "non_finite_signal",
+        "exploding_signal",
+        "uneven_samples",
+        "saturated_units",
+        "non_finite_gradient",
+        "exploding_gradient",
+    },
+    "gates_shut": _SILENCE | {"forgets"},
     "non_finite_signal": {"non_finite_gradient"},
     "symmetric_units": _SILENCE,
     "dead_units": _SILENCE,

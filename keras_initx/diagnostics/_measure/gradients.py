@@ -45,12 +45,15 @@ def add_gradients(
     }
     variables = [kernel.variable for kernel in kernels.values()]
     rows = [row for row in seen.rows if row.std is not None]
-    places = {id(row): place for place, row in enumerate(rows)}
+    # What is probed: the output of each, and the first and last inputs of loops.
+    probed = [(id(row), "output") for row in rows]
+    recurrent = [row for row in rows if row.over_time is not None]
+    probed += [(id(row), end) for row in recurrent for end in ("first", "last")]
     scales = _SCALES if _has_float16(model) else _SCALES[1:]
 
     def scaled_loss(scale: float, *arguments: Any) -> Any:
         values, tokens = arguments[: len(variables)], arguments[len(variables) :]
-        probes = _Probes(seen, {key: tokens[place] for key, place in places.items()})
+        probes = _Probes(seen, dict(zip(probed, tokens, strict=True)))
         mapping = list(zip(variables, values, strict=True))
         with keras.StatelessScope(mapping, collect_losses=True):
             output = trace(
@@ -58,42 +61,66 @@ def add_gradients(
             )
             return ops.cast(loss(output), "float32") * scale
 
-    tokens = [ops.zeros((), "float32") for _ in rows]
+    tokens = [ops.zeros((), "float32") for _ in probed]
     for scale in scales:
         value, product = pullback(
             lambda *arguments, scale=scale: scaled_loss(scale, *arguments),
             [*(variable.value for variable in variables), *tokens],
         )
-        gradients = product(np.ones((), "float32"))
-        norms = [norm(as_array(gradient)) / scale for gradient in gradients]
+        products = product(np.ones((), "float32"))
+        norms = [norm(as_array(gradient)) / scale for gradient in products]
         if np.isfinite(norms).all():
             break
     for kernel, found in zip(kernels.values(), norms, strict=False):
         kernel.row.gradient = found
-    for row, found in zip(rows, norms[len(variables) :], strict=True):
-        row.output_gradient = found
+    gradients = dict(zip(probed, norms[len(variables) :], strict=True))
+    for row in rows:
+        row.output_gradient = gradients[id(row), "output"]
+        if row.over_time is not None:
+            row.over_time.set_gradients(
+                gradients[id(row), "first"], gradients[id(row), "last"]
+            )
     _share(seen, kernels)
     return float(as_array(value)) / scale
 
 
 class _Probes(QuietObserver):
-    """Puts a probe of the gradient at the output of each layer that has a row."""
+    """Puts probes of the gradient at the outputs of layers, and at inputs of loops."""
 
-    def __init__(self, seen: SignalPass, tokens: dict[int, Any]) -> None:
+    def __init__(self, seen: SignalPass, tokens: dict[tuple[int, str], Any]) -> None:
         self._seen = seen
         self._tokens = tokens
 
+    def enter(self, call: LayerCall) -> None:
+        ends, first = self._seen.ends_of(call.layer), self._token(call, "first")
+        if ends is None or first is None:
+            return
+        last, inputs = self._token(call, "last"), first_tensor(call.args)
+        if inputs is None:
+            return
+        at_first, at_last = (ops.cast(end, inputs.dtype) for end in ends)
+        # A step may be both. The sum is the inputs themselves.
+        probed = (
+            inputs * (1 - at_first - at_last)
+            + probe(inputs, first) * at_first
+            + probe(inputs, last) * at_last
+        )
+        call.args = keras.tree.map_structure(
+            lambda leaf: probed if leaf is inputs else leaf, call.args
+        )
+
     def leave(self, call: LayerCall, output: Any) -> Any:
-        row = self._seen.row_of(call.layer) if call.number == 1 else None
-        token = self._tokens.get(id(row))
-        if token is None:
-            return output
-        probed = first_tensor(output)
-        if probed is None:
+        token, probed = self._token(call, "output"), first_tensor(output)
+        if token is None or probed is None:
             return output
         return keras.tree.map_structure(
             lambda leaf: probe(leaf, token) if leaf is probed else leaf, output
         )
+
+    def _token(self, call: LayerCall, what: str) -> Any:
+        """The token of a probe, if there is to be one."""
+        row = self._seen.row_of(call.layer) if call.number == 1 else None
+        return self._tokens.get((id(row), what))
 
 
 def _share(seen: SignalPass, kernels: dict[int, Any]) -> None:

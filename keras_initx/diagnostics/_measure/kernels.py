@@ -48,8 +48,8 @@ def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
     if described is not None:
         found = [_kernel(*each, is_linear=True) for each in described.kernels[::-1]]
     elif isinstance(layer, keras.layers.RNN):
-        # The bias of a GRU is a matrix.
-        weights = [weight for weight in layer.weights if weight.name != "bias"]
+        # The bias of a GRU is a matrix too.
+        weights = [weight for weight in layer.weights if "kernel" in weight.name]
         found = [_recurrent_kernel(layer, weight) for weight in weights]
     elif isinstance(layer, keras.layers.Embedding):
         found = [_kernel(embeddings_variable(layer))]

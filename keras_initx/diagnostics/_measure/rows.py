@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from keras_initx.diagnostics._measure.over_time import OverTime
 from keras_initx.diagnostics._measure.reach import Reach
 
 
@@ -81,6 +82,8 @@ class LayerRow:
         has_equal_inputs: bool. Whether a kernel that does not tell inputs apart got
             inputs that are equal.
         note: str. What else there is to say.
+        over_time: OverTime or None. Of a recurrent layer: its first, middle and last
+            step.
     """
 
     path: str
@@ -103,6 +106,7 @@ class LayerRow:
     is_output: bool = False
     has_equal_inputs: bool = False
     note: str = ""
+    over_time: OverTime | None = None
 
     @property
     def kernel(self) -> KernelRow | None:

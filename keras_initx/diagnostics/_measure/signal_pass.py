@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.recurrent import gate_names, steps_of
 from keras_initx._model.tensors import first_tensor, shown
 from keras_initx._model.trace import LayerCall, Observer
 from keras_initx.diagnostics._measure.activation_bounds import (
@@ -16,6 +17,7 @@ from keras_initx.diagnostics._measure.activation_bounds import (
     flat_parts,
 )
 from keras_initx.diagnostics._measure.kernels import Kernel, kernels_of
+from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.statistics import (
     Statistics,
@@ -54,6 +56,8 @@ class _LayerState:
         is_finished: bool. Whether its row describes an output.
         is_container: bool. Whether another layer ran within it.
         activation: keras.layers.Layer or None. The layer that is its activation.
+        ends: Where the samples have their first and last steps, or None. Only for a
+            recurrent layer.
     """
 
     row: LayerRow
@@ -61,6 +65,7 @@ class _LayerState:
     is_finished: bool = False
     is_container: bool = False
     activation: layers.Layer | None = None
+    ends: tuple[Any, Any] | None = None
 
 
 @dataclasses.dataclass
@@ -105,6 +110,11 @@ class SignalPass(QuietObserver):
         """The row of a layer, if it has one."""
         state = self._layers.get(id(layer))
         return state.row if state is not None and state.is_finished else None
+
+    def ends_of(self, layer: layers.Layer) -> tuple[Any, Any] | None:
+        """Where a recurrent layer's samples have their first and last steps."""
+        state = self._layers.get(id(layer))
+        return None if state is None else state.ends
 
     def note_outputs(self, outputs: Any) -> None:
         """Marks the rows of the layers that made the outputs of the model."""
@@ -180,6 +190,10 @@ class SignalPass(QuietObserver):
     def _finish(self, call: LayerCall, state: _LayerState, tensor: Any) -> None:
         """Fills in the row of a layer that has run, and shows it."""
         row = state.row
+        if gate_names(call.layer):
+            steps = steps_of(call)
+            row.over_time = over_time(call.layer, steps)
+            state.ends = ends(call.layer, steps)
         if tensor is not None:
             found = self._measure(call, tensor)
             row.mean, row.std, row.dead = found.mean, found.std, found.dead

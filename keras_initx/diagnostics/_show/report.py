@@ -27,7 +27,10 @@ class SignalReport(Tabular):
         rows: list of rows, each with the attributes `path`, `type`, `calls`,
             `activation`, `dtype`, `units`, `fan_in`, `fan_out`, `pre_activation_mean`,
             `pre_activation_std`, `mean`, `std`, `dead`, `saturated`, `cosine`,
-            `spread`, `output_gradient`, `gradient`, `gradient_ratio` and `kernels`.
+            `spread`, `output_gradient`, `gradient`, `gradient_ratio`, `kernels` and,
+            for a recurrent layer, `over_time`: with `steps`, `first_std`, `middle_std`,
+            `last_std`, `saturated_gates`, `shut_units`, `first_gradient`,
+            `last_gradient` and `gradient_ratio`.
         inputs: list of rows, one for each input of floats: `mean`, `std`, `cosine`,
             `spread`.
         verdicts: list of verdicts, each with the attributes `kind` (an identifier, such
@@ -106,6 +109,7 @@ class SignalReport(Tabular):
         for row in self.rows:
             line = {**dataclasses.asdict(row), "gradient": row.gradient}
             del line["kernels"]
+            line |= line.pop("over_time") or {}
             kernel = row.kernel or KernelRow("", ())
             line |= {
                 "fan_in": row.fan_in,
@@ -152,6 +156,7 @@ class SignalReport(Tabular):
         words = [_LEGEND]
         if self.loss is not None:
             words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}."]
+        words += [_over_time(row) for row in self.rows if row.over_time is not None]
         if self.jacobian is not None:
             words.append(str(self.jacobian))
         return "\n".join([*words, "", *map(str, self.verdicts)])
@@ -214,6 +219,26 @@ def _kernel_cells(kernel: KernelRow) -> dict[str, str]:
         "largest sv": number(kernel.largest_singular_value, 3),
         "smallest sv": number(kernel.smallest_singular_value, 3),
     }
+
+
+def _over_time(row: LayerRow) -> str:
+    """What a recurrent layer does from its first step to its last one."""
+    seen = row.over_time
+    if seen is None:
+        return ""
+    stds = (number(std, 3) for std in (seen.first_std, seen.middle_std, seen.last_std))
+    words = [
+        f"'{row.path}' over {seen.steps} steps: standard deviation of the state "
+        f"{', '.join(stds)} (first, middle, last)"
+    ]
+    if seen.saturated_gates is not None:
+        words.append(f"saturated gates {_percent(seen.saturated_gates)}")
+    if seen.gradient_ratio is not None:
+        words.append(
+            f"gradient at the first step {number(seen.gradient_ratio, 3)} times that "
+            "at the last"
+        )
+    return "; ".join(words) + "."
 
 
 def _percent(share: float | None) -> str:
