@@ -68,6 +68,10 @@ class Row:
     draws_as_keras: bool = False
     # Arguments that are initializers themselves, and stand as dicts in the config.
     initializer_arguments: tuple[str, ...] = ()
+    # Arguments without a default, which every instance in the tests gets.
+    required: dict[str, Any] = dataclasses.field(default_factory=dict)
+    # The shapes that it fills, if these are not all of its ranks.
+    only_shapes: tuple[tuple[int, ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,6 +86,8 @@ class Row:
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes that it fills, those of the lowest rank first."""
+        if self.only_shapes:
+            return self.only_shapes
         return tuple(shape for shape in SHAPES if len(shape) in self.ranks)
 
     @property
@@ -99,16 +105,27 @@ class Row:
         """The refusals of the class and of its family."""
         return (*self.refusals, *(refusals_of_axes(self.name) if self.has_axes else ()))
 
+    @property
+    def fills_any_kernel(self) -> bool:
+        """Whether it fills each kernel of each layer."""
+        return 2 in self.ranks and not self.only_shapes
+
+    def make(self, **arguments: Any) -> Any:
+        """An initializer with these arguments."""
+        return self.cls(**{**self.required, **arguments})
+
     def typical(self, **arguments: Any) -> Any:
         """An initializer with the first set of arguments."""
-        return self.cls(**{**self.arguments[0], **arguments})
+        return self.make(**{**self.arguments[0], **arguments})
 
-    def fixed(self) -> Any:
-        """The same, which has the same values each time."""
-        return self.typical(seed=1) if self.is_random else self.typical()
+    def fixed(self, seed: Any = 1) -> Any:
+        """The same, from this seed if it draws random numbers."""
+        return self.typical(seed=seed) if self.is_random else self.typical()
 
 
 AXES = {"input_axes": [-1], "output_axes": [-2], "batch_axes": [0]}
+# What the defaults mean, for classes that do not fill a transposed kernel.
+PLAIN_AXES = {"input_axes": [0], "output_axes": [1], "batch_axes": []}
 
 
 def refusals_of_axes(name: str) -> tuple[Refusal, ...]:
@@ -314,6 +331,225 @@ CATALOGUE = (
         follows_its_axes=False,
         draws_as_keras=True,
     ),
+    Row(
+        initializers.Blockwise,
+        ids=(),
+        initializer_arguments=("initializer",),
+        arguments=(
+            {
+                "blocks": 2,
+                "initializer": {"class_name": "sparse", "config": {"connections": 1}},
+            },
+            {"blocks": 4, "axis": -2},
+            {"initializer": keras.initializers.GlorotUniform(seed=5)},
+            {"seed": 3, "blocks": 2, **PLAIN_AXES},
+        ),
+        only_shapes=((4, 8), (4, 4), (3, 4, 8), (2, 3, 4, 8), (1, 2, 3, 4, 8)),
+        follows_its_axes=False,
+        refusals=(
+            Refusal(
+                {},
+                (4, 6),
+                "`Blockwise` needs a recurrent kernel of shape (*kernel_size, "
+                "units, gates * units). Received: shape=(4, 6). Pass it as "
+                "`recurrent_initializer`; for other kernels pass `blocks` to "
+                "`Blockwise`.",
+            ),
+            Refusal(
+                {"axis": -2},
+                (4, 8),
+                "`Blockwise` needs a recurrent kernel of shape (*kernel_size, "
+                "units, gates * units). Received: shape=(4, 8) and axis=-2. Pass it as "
+                "`recurrent_initializer`; for other kernels pass `blocks` to "
+                "`Blockwise`.",
+            ),
+            Refusal(
+                {"blocks": 3},
+                (4, 8),
+                "`Blockwise` needs a size of axis -1 that is a multiple of `blocks`=3. "
+                "Received: shape=(4, 8), where it is 8. Pass the number of equal "
+                "blocks side by side.",
+            ),
+            Refusal(
+                {"blocks": 2, "axis": 2},
+                (4, 8),
+                "`Blockwise` needs a tensor that has the axis 2. Received: shape=(4, "
+                "8) of rank 2. Pass another `axis`, for example -1.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.GateOrthogonal,
+        ids=("gate_orthogonal",),
+        arguments=({"gain": 0.5}, {"gain": "gelu"}, {"seed": 3, **PLAIN_AXES}),
+        only_shapes=((4, 8), (4, 4), (3, 4, 8), (2, 3, 4, 8), (1, 2, 3, 4, 8)),
+        follows_its_axes=False,
+        refusals=(
+            Refusal(
+                {},
+                (4, 6),
+                "`GateOrthogonal` needs a recurrent kernel of shape (*kernel_size, "
+                "units, gates * units). Received: shape=(4, 6). Pass it as "
+                "`recurrent_initializer`; for other kernels pass `blocks` to "
+                "`Blockwise`.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.GateIdentity,
+        ids=("gate_identity",),
+        arguments=({"gain": 0.25}, {"gain": "gelu"}, PLAIN_AXES),
+        only_shapes=((4, 8), (4, 4), (3, 4, 8), (2, 3, 4, 8), (1, 2, 3, 4, 8)),
+        follows_its_axes=False,
+        is_random=False,
+        refusals=(
+            Refusal(
+                {},
+                (4, 6),
+                "`GateIdentity` needs a recurrent kernel of shape (*kernel_size, "
+                "units, gates * units). Received: shape=(4, 6). Pass it as "
+                "`recurrent_initializer`; for other kernels pass `blocks` to "
+                "`Blockwise`.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.GateBias,
+        ids=(),
+        arguments=({"forget": 0.25}, {"layer": "gru"}),
+        only_shapes=((12,), (24,)),
+        ranks=(1,),
+        is_random=False,
+        refusals=(
+            Refusal(
+                {},
+                (3, 8),
+                "`GateBias` needs the bias of an LSTM, of shape (4 * units,) "
+                "(layer='lstm'). Received: shape=(3, 8). Pass it as "
+                "`bias_initializer`. An LSTM also needs `unit_forget_bias=False`.",
+            ),
+            Refusal(
+                {},
+                (6,),
+                "`GateBias` needs the bias of an LSTM, of shape (4 * units,) "
+                "(layer='lstm'). Received: shape=(6,). Pass it as "
+                "`bias_initializer`. An LSTM also needs `unit_forget_bias=False`.",
+            ),
+            Refusal(
+                {"layer": "gru"},
+                (3, 6),
+                "`GateBias` needs the bias of a GRU, of shape (3 * units,), or (2, 3 "
+                "* units) with `reset_after=True` (layer='gru'). Received: shape=(3, "
+                "6). Pass it as `bias_initializer`; for an LSTM with layer='lstm'.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.ChronoBias,
+        ids=(),
+        required={"max_timescale": 50.0},
+        arguments=({"max_timescale": 9.5}, {"layer": "gru", "seed": 3}),
+        only_shapes=((12,), (24,)),
+        ranks=(1,),
+        refusals=(
+            Refusal(
+                {},
+                (3, 8),
+                "`ChronoBias` needs the bias of an LSTM, of shape (4 * units,) "
+                "(layer='lstm'). Received: shape=(3, 8). Pass it as "
+                "`bias_initializer`. An LSTM also needs `unit_forget_bias=False`.",
+            ),
+            Refusal(
+                {},
+                (6,),
+                "`ChronoBias` needs the bias of an LSTM, of shape (4 * units,) "
+                "(layer='lstm'). Received: shape=(6,). Pass it as "
+                "`bias_initializer`. An LSTM also needs `unit_forget_bias=False`.",
+            ),
+            Refusal(
+                {"layer": "gru"},
+                (3, 6),
+                "`ChronoBias` needs the bias of a GRU, of shape (3 * units,), or (2, 3 "
+                "* units) with `reset_after=True` (layer='gru'). Received: shape=(3, "
+                "6). Pass it as `bias_initializer`; for an LSTM with layer='lstm'.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.Unitary,
+        ids=("unitary",),
+        arguments=({"structured": True}, {"seed": 3}),
+        only_shapes=((4, 4), (6, 6)),
+        ranks=(2,),
+        refusals=tuple(
+            Refusal(
+                {},
+                shape,
+                "`Unitary` needs a square kernel of even size, (2 * n, 2 * n), for n "
+                f"complex numbers. Received: shape={shape}. Use an even number of "
+                "units. For the gates of an LSTM or GRU use `Blockwise('unitary')`, "
+                "and 'haar_orthogonal' for other kernels.",
+            )
+            for shape in ((5, 5), (4, 6), (4,), (2, 4, 4))
+        ),
+    ),
+    Row(
+        initializers.SpectralRadius,
+        ids=(),
+        initializer_arguments=("base",),
+        arguments=(
+            {"radius": 0.75, "base": "random_walk"},
+            {"base": keras.initializers.GlorotUniform(seed=5)},
+            {"seed": 3, **PLAIN_AXES},
+        ),
+        only_shapes=((6, 6), (4, 4)),
+        follows_its_axes=False,
+        refusals=(
+            Refusal(
+                {},
+                (4, 8),
+                "`SpectralRadius` needs a square kernel, with as many inputs as "
+                "outputs. Received: shape=(4, 8) with 4 inputs and 8 outputs. Pass it "
+                "as `recurrent_initializer` of a `SimpleRNN`. For the gates of an LSTM "
+                "or GRU wrap it: `Blockwise(SpectralRadius())`.",
+            ),
+            Refusal(
+                {"base": "zeros"},
+                (4, 4),
+                "`SpectralRadius` needs a `base` that draws a kernel with an "
+                "eigenvalue other than 0. Received: shape=(4, 4), base=Zeros. Take "
+                "more connections, or another `base`.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.PriorBias,
+        ids=(),
+        required={"probabilities": [0.1, 0.3, 0.6]},
+        arguments=(
+            {"probabilities": 0.25, "activation": "sigmoid"},
+            {"probabilities": [1.5, -2.0, 0.25], "activation": "linear"},
+        ),
+        only_shapes=((3,),),
+        ranks=(1,),
+        is_random=False,
+        refusals=(
+            Refusal(
+                {},
+                (4, 3),
+                "`PriorBias` needs the bias of an output layer, of shape (3,). "
+                "Received: shape=(4, 3). Pass it as `bias_initializer` of the last "
+                "layer, with one number for each of its outputs.",
+            ),
+            Refusal(
+                {},
+                (4,),
+                "`PriorBias` needs the bias of an output layer, of shape (3,). "
+                "Received: shape=(4,). Pass it as `bias_initializer` of the last "
+                "layer, with one number for each of its outputs.",
+            ),
+        ),
+    ),
 )
 
 
@@ -366,7 +602,10 @@ EXAMPLES = (
     ),
 )
 
-IDS = tuple(short_id for row in CATALOGUE for short_id in row.ids)
+# Those that work for each kernel of each layer.
+IDS = tuple(
+    short_id for row in CATALOGUE if row.fills_any_kernel for short_id in row.ids
+)
 
 
 def to_numpy(tensor: Any) -> np.ndarray:

@@ -24,6 +24,7 @@ def make_model() -> keras.Model:
     return keras.Sequential(
         [
             keras.Input((4, 2)),
+            *recurrent_layers(),
             keras.layers.Conv1D(
                 4, 3, kernel_initializer=initializers.OrthogonalDelta(1.5, seed=1)
             ),
@@ -40,9 +41,43 @@ def make_model() -> keras.Model:
             keras.layers.Dense(
                 4, kernel_initializer=initializers.RandomWalk(gain=1.2, seed=5)
             ),
-            keras.layers.Dense(2, kernel_initializer="haar_orthogonal"),
+            keras.layers.Dense(
+                2,
+                kernel_initializer="haar_orthogonal",
+                bias_initializer=initializers.PriorBias([0.2, 0.8]),
+            ),
         ]
     )
+
+
+def recurrent_layers() -> list[keras.Layer]:
+    """Layers that use each class for recurrent layers."""
+    sequences = {"return_sequences": True}
+    blockwise = initializers.Blockwise("random_walk", seed=6)
+    return [
+        keras.layers.LSTM(
+            4,
+            recurrent_initializer="gate_orthogonal",
+            recurrent_constraint="orthonormal",
+            bias_initializer=initializers.ChronoBias(9, seed=7),
+            unit_forget_bias=False,
+            **sequences,
+        ),
+        keras.layers.GRU(
+            4,
+            recurrent_initializer=blockwise,
+            bias_initializer=initializers.GateBias(2.0, layer="gru"),
+            **sequences,
+        ),
+        keras.layers.SimpleRNN(
+            4, "relu", recurrent_initializer=initializers.GateIdentity(), **sequences
+        ),
+        keras.layers.SimpleRNN(4, recurrent_initializer="unitary", **sequences),
+        keras.layers.SimpleRNN(
+            4, recurrent_initializer=initializers.SpectralRadius(seed=8), **sequences
+        ),
+        keras.layers.RNN(layers.UnitaryRNNCell(4, seed=9), **sequences),
+    ]
 
 
 def main() -> None:

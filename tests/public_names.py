@@ -17,6 +17,7 @@ FOLDERS = (
     "activations",
     "callbacks",
     "config",
+    "constraints",
     "diagnostics",
     "initializers",
     "layers",

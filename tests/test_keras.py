@@ -38,37 +38,63 @@ def hide(monkeypatch, name, *owners):
 # Each function of `_keras.py` has a test whose name is that of the function.
 
 
-def test_add_activation_id(monkeypatch):
-    names = keras.activations.get.__globals__["ALL_OBJECTS_DICT"]
-    monkeypatch.delitem(names, "lecun_tanh")
-    _keras.add_activation_id("lecun_tanh", keras_initx.lecun_tanh)
-    assert keras.activations.get("lecun_tanh") is keras_initx.lecun_tanh
+@pytest.mark.parametrize(
+    ("namespace", "short_id", "target", "what"),
+    [
+        ("activations", "lecun_tanh", keras_initx.lecun_tanh, "lecun_tanh"),
+        ("constraints", "orthonormal", keras_initx.Orthonormal, "Orthonormal()"),
+    ],
+)
+def test_add_id(monkeypatch, namespace, short_id, target, what):
+    get = getattr(keras, namespace).get
+    names = get.__globals__["ALL_OBJECTS_DICT"]
+    monkeypatch.delitem(names, short_id)
+    _keras.add_id(namespace, short_id, target)
+    found = get(short_id)
+    assert found is target or type(found) is target
 
-    monkeypatch.delitem(keras.activations.get.__globals__, "ALL_OBJECTS_DICT")
+    monkeypatch.delitem(get.__globals__, "ALL_OBJECTS_DICT")
     message = (
-        "This release of Keras has no place for the activation 'lecun_tanh'. Pass the "
-        "function `keras_initx.lecun_tanh` instead of the string."
+        f"This release of Keras has no place for '{short_id}' in `keras.{namespace}`. "
+        f"Pass `keras_initx.{what}` instead of the string."
     )
     with pytest.warns(UserWarning, match=rf"\A{re.escape(message)}\Z"):
-        _keras.add_activation_id("lecun_tanh", keras_initx.lecun_tanh)
+        _keras.add_id(namespace, short_id, target)
 
 
 def test_the_package_imports_without_any_private_name():
-    """One warning for the one id that needs a private name; the others work."""
+    """One warning for each id that needs a private name; the others work."""
     ran = run_python(
         "import warnings, keras\n"
         "del keras.activations.get.__globals__['ALL_OBJECTS_DICT']\n"
+        "del keras.constraints.get.__globals__['ALL_OBJECTS_DICT']\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"
         "    import keras_initx\n"
-        "print([str(w.message)[:28] for w in caught if 'Keras' in str(w.message)])\n"
+        "found = [str(w.message) for w in caught if 'Keras' in str(w.message)]\n"
+        "print(sorted(message.split(' in ')[0] for message in found))\n"
         "print(type(keras.initializers.get('orthogonal_delta')).__name__)\n"
     )
     assert ran.returncode == 0, ran.stderr
+    nowhere = "This release of Keras has no place for"
     assert ran.stdout.splitlines() == [
-        "['This release of Keras has no']",
+        str([f"{nowhere} 'lecun_tanh'", f"{nowhere} 'orthonormal'"]),
         "OrthogonalDelta",
     ]
+
+
+def test_layer_being_built():
+    seen = []
+
+    def initializer(shape, dtype):
+        seen.append(_keras.layer_being_built())
+        return keras.ops.zeros(shape, dtype)
+
+    layer = layers.LSTM(2, bias_initializer=initializer, unit_forget_bias=False)
+    layer.build((1, 2, 3))
+    assert seen == [layer.cell]
+    initializer((2,), "float32")
+    assert seen[1] is None
 
 
 def test_is_of_keras():

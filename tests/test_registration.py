@@ -17,6 +17,7 @@ FOLDERS = (
     "activations",
     "callbacks",
     "config",
+    "constraints",
     "diagnostics",
     "initializers",
     "layers",
@@ -25,6 +26,8 @@ FOLDERS = (
 # The activations themselves, with their ids; the folder's other functions are about
 # activations.
 ACTIVATIONS = {"lecun_tanh": keras_initx.activations.lecun_tanh}
+
+CONSTRAINTS = {"orthonormal": keras_initx.constraints.Orthonormal}
 
 
 def public_classes():
@@ -87,7 +90,13 @@ def test_only_public_classes_and_their_ids_are_registered():
     assert ours == {f"keras_initx>{cls.__name__}" for _, cls in SAVED} | {
         *(short_id for row in CATALOGUE for short_id in row.ids),
         *ACTIVATIONS,
+        *CONSTRAINTS,
     }
+
+
+def config(row):
+    """Arguments that a config of the class may have."""
+    return {**row.required, **({"seed": 3} if row.is_random else {})}
 
 
 @every_id
@@ -98,24 +107,26 @@ def test_a_short_id_is_registered_as_the_class(row, short_id):
 @every_id
 def test_a_short_id_resolves(row, short_id):
     from_string = keras.initializers.get(short_id)
-    from_dict = keras.initializers.get({"class_name": short_id, "config": {"seed": 3}})
+    from_dict = keras.initializers.get({"class_name": short_id, "config": config(row)})
     assert type(from_string) is type(from_dict) is row.cls
-    assert from_dict.seed == 3
+    assert from_dict.get_config() == row.make(**config(row)).get_config()
 
 
 @every_class
 def test_a_full_name_resolves(row):
     full_name = f"keras_initx>{row.name}"
-    from_string = keras.initializers.get(full_name)
-    from_dict = keras.initializers.get({"class_name": full_name, "config": {"seed": 3}})
-    assert type(from_string) is type(from_dict) is row.cls
-    assert from_dict.seed == 3
+    from_dict = keras.initializers.get({"class_name": full_name, "config": config(row)})
+    assert type(from_dict) is row.cls
+    assert from_dict.get_config() == row.make(**config(row)).get_config()
+    if not row.required:
+        assert type(keras.initializers.get(full_name)) is row.cls
 
 
 @every_class
 def test_a_class_and_an_instance_resolve(row):
-    instance = row.cls(seed=3)
-    assert type(keras.initializers.get(row.cls)) is row.cls
+    instance = row.make(**config(row))
+    if not row.required:
+        assert type(keras.initializers.get(row.cls)) is row.cls
     assert keras.initializers.get(instance) is instance
 
 
@@ -123,7 +134,7 @@ def test_a_class_and_an_instance_resolve(row):
 def test_a_string_gives_a_new_instance_each_time(row, short_id):
     one, other = (keras.initializers.get(short_id) for _ in range(2))
     assert one is not other
-    assert one.seed != other.seed
+    assert not row.is_random or one.seed != other.seed
 
 
 @pytest.mark.parametrize("short_id", ACTIVATIONS)

@@ -13,7 +13,7 @@ from catalogue import CATALOGUE, EXAMPLES, LONG_SHAPE, Row, run_python, to_numpy
 from make_saved_models import SAVED, make_model
 
 from keras_initx import ShapedActivation, initializers, lecun_tanh
-from keras_initx.layers import CReLU
+from keras_initx.layers import CReLU, UnitaryRNNCell
 
 ROWS = CATALOGUE + EXAMPLES
 
@@ -57,11 +57,12 @@ def assert_equal_kernels(one, other, shape=LONG_SHAPE):
 @every_argument
 def test_the_config_is_the_arguments_of_the_constructor(row, arguments):
     parameters = inspect.signature(row.cls).parameters
+    given = {**row.required, **arguments}
     expected = {
-        name: as_written(row, name, arguments.get(name, parameter.default))
+        name: as_written(row, name, given.get(name, parameter.default))
         for name, parameter in parameters.items()
     }
-    config = row.cls(**arguments).get_config()
+    config = row.make(**arguments).get_config()
     assert config == expected
     assert json.loads(json.dumps(config)) == config
 
@@ -69,7 +70,7 @@ def test_the_config_is_the_arguments_of_the_constructor(row, arguments):
 @every_argument
 def test_a_config_gives_an_equal_initializer(row, arguments):
     seed = {"seed": 7} if row.is_random else {}
-    original = row.cls(**{**seed, **arguments})
+    original = row.make(**{**seed, **arguments})
     config = original.get_config()
     written = json.loads(json.dumps(keras.initializers.serialize(original)))
     for again in (
@@ -89,7 +90,7 @@ def test_a_config_gives_an_equal_initializer(row, arguments):
 
 @every_class
 def test_the_config_is_written_under_our_name(row):
-    written = keras.initializers.serialize(row.cls())
+    written = keras.initializers.serialize(row.make())
     assert written["module"] == "keras_initx.initializers"
     assert written["class_name"] == row.name
     assert written["registered_name"] == f"keras_initx>{row.name}"
@@ -127,15 +128,15 @@ def test_a_copy_of_looks_linear_copies_a_base_of_keras():
 def test_numbers_of_numpy_become_plain_ones(row, arguments):
     plain = {name: value for name, value in arguments.items() if name != "seed"}
     of_numpy = {name: in_numpy(value) for name, value in plain.items()}
-    assert json.dumps(row.cls(**of_numpy).get_config()) == json.dumps(
-        row.cls(**plain).get_config()
+    assert json.dumps(row.make(**of_numpy).get_config()) == json.dumps(
+        row.make(**plain).get_config()
     )
 
 
-@every_class
+@each([row for row in CATALOGUE if row.has_axes])
 def test_axes_may_be_a_tuple(row):
     axes = {"input_axes": (-1,), "output_axes": (-2,), "batch_axes": ()}
-    config = row.cls(**axes).get_config()
+    config = row.make(**axes).get_config()
     assert {name: config[name] for name in axes} == {
         "input_axes": [-1],
         "output_axes": [-2],
@@ -157,7 +158,7 @@ def test_a_seed_generator_is_saved_at_its_start(row):
 def test_from_config_takes_a_live_seed_generator(row):
     """That is how EinsumDense hands over the seed."""
     generator = keras.random.SeedGenerator(7)
-    again = row.cls.from_config({**row.cls().get_config(), "seed": generator})
+    again = row.cls.from_config({**row.make().get_config(), "seed": generator})
     assert again.seed is generator
 
 
@@ -181,25 +182,47 @@ def test_the_base_of_looks_linear_comes_back(base):
 
 # Models
 
+INITIALIZERS = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
+
+
+def layer_of(row, initializer, name):
+    """A layer with this initializer, for inputs of shape `(batch, 4, 4)`."""
+    if row.fills_any_kernel:
+        return keras.layers.Conv1D(6, 3, kernel_initializer=initializer, name=name)
+    if row.cls is initializers.PriorBias:
+        return keras.layers.Dense(3, bias_initializer=initializer, name=name)
+    if row.ranks == (1,):
+        arguments = {"bias_initializer": initializer, "name": name}
+        if initializer.layer == "gru":
+            return keras.layers.GRU(4, **arguments)
+        return keras.layers.LSTM(4, unit_forget_bias=False, **arguments)
+    return keras.layers.SimpleRNN(4, recurrent_initializer=initializer, name=name)
+
 
 def model_of_every_class():
-    """Each class with each of its arguments, each short id, and CReLU."""
+    """Each class with each of its arguments, each short id, and some layers."""
     inputs = keras.Input((4, 4))
-    convolved = [
-        keras.layers.Conv1D(
-            6, 3, kernel_initializer=row.cls(**arguments), name=f"{row.name}_{index}"
-        )(inputs)
+    made = [
+        layer_of(row, row.make(**arguments), f"{row.name}_{index}")(inputs)
         for row in CATALOGUE
         for index, arguments in enumerate(row.arguments)
     ]
+    made += [
+        layer_of(row, short_id, short_id)(inputs)
+        for row in CATALOGUE
+        for short_id in row.ids
+    ]
+    convolved = [output for output in made if tuple(output.shape[1:]) == (2, 6)]
     outputs = CReLU()(keras.layers.Average()(convolved))
     outputs = CReLU(axis=1, name="doubled_in_time")(outputs)
-    outputs = keras.layers.Flatten()(outputs)
-    for row in CATALOGUE:
-        for short_id in row.ids:
-            layer = keras.layers.Dense(4, kernel_initializer=short_id, name=short_id)
-            outputs = layer(outputs)
-    return keras.Model(inputs, outputs)
+    cell = UnitaryRNNCell(4, seed=1, name="cell")
+    unitary = keras.layers.RNN(cell, name="unitary_cell")(inputs)
+    constrained = keras.layers.LSTM(
+        4, recurrent_constraint="orthonormal", name="orthonormal"
+    )(inputs)
+    others = [output for output in made if tuple(output.shape[1:]) != (2, 6)]
+    flat = [keras.layers.Flatten()(o) for o in (outputs, unitary, constrained, *others)]
+    return keras.Model(inputs, keras.layers.Concatenate()(flat))
 
 
 def configs_of(model):
@@ -207,7 +230,10 @@ def configs_of(model):
     return {
         layer.name: (
             type(layer).__name__,
-            keras.initializers.serialize(getattr(layer, "kernel_initializer", None)),
+            *(
+                keras.saving.serialize_keras_object(getattr(layer, name, None))
+                for name in (*INITIALIZERS, "recurrent_constraint")
+            ),
             layer.get_config() if isinstance(layer, CReLU) else None,
         )
         for layer in model.layers
@@ -248,11 +274,16 @@ def test_a_copied_model_has_equal_initializers(copy_of):
     again = copy_of(model)
     assert configs_of(again) == configs_of(model)
     for layer, other in zip(model.layers, again.layers, strict=True):
-        initializer = getattr(layer, "kernel_initializer", None)
-        if initializer is not None:
-            has_seed = initializer.get_config()["seed"] is not None
-            equal = np.array_equal(to_numpy(layer.kernel), to_numpy(other.kernel))
-            assert equal or not has_seed
+        for name in INITIALIZERS:
+            initializer = getattr(layer, name, None)
+            if type(initializer).__module__ != "keras_initx.initializers":
+                continue
+            has_seed = initializer.get_config().get("seed", 0) is not None
+            holder, again = (getattr(each, "cell", each) for each in (layer, other))
+            weight = name.replace("_initializer", "")
+            weight = "recurrent_kernel" if weight == "recurrent" else weight
+            one, two = (to_numpy(getattr(each, weight)) for each in (holder, again))
+            assert np.array_equal(one, two) or not has_seed
 
 
 def test_saved_weights_come_back(tmp_path):
@@ -300,7 +331,7 @@ print(json.dumps(results))
 
 
 def test_nothing_of_ours_loads_silently_without_us(tmp_path):
-    configs = [keras.initializers.serialize(row.cls()) for row in CATALOGUE]
+    configs = [keras.initializers.serialize(row.make()) for row in CATALOGUE]
     configs.append(keras.saving.serialize_keras_object(CReLU()))
     model = make_model()
     files = [str(tmp_path / "model.keras"), str(tmp_path / "model.h5")]

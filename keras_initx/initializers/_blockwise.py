@@ -89,10 +89,10 @@ class Blockwise(AxesInitializer):
             self.seed = getattr(self.initializer, "seed", self.seed)
 
     def read(self, shape: tuple[int, ...]) -> KernelAxes:
-        if len(shape) >= 2:
-            return super().read(shape)
-        # A bias has blocks too. Its one axis has no role.
-        return KernelAxes(shape, (), (), (), ())
+        if self.blocks is not None and len(shape) == 1:
+            # A bias has blocks too. Its one axis has no role.
+            return KernelAxes(shape, (), (), (), ())
+        return super().read(shape)
 
     def check(self, axes: KernelAxes) -> None:
         self._count(axes)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_initx._registry import register
-from keras_initx.activations._gain_argument import config_of
+from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
 from keras_initx.initializers._blockwise import Blockwise
@@ -59,15 +59,14 @@ class GateOrthogonal(Blockwise):
         output_axes: list[int] | None = None,
         batch_axes: list[int] | None = None,
     ) -> None:
-        gate = OrthogonalDelta(gain)
+        self.gain = gain_of("GateOrthogonal", gain)
         super().__init__(
-            gate,
+            OrthogonalDelta(self.gain),
             seed=seed,
             input_axes=input_axes,
             output_axes=output_axes,
             batch_axes=batch_axes,
         )
-        self.gain = gate.gain
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": config_of(self.gain), **AxesInitializer.get_config(self)}

@@ -29,7 +29,7 @@ class PriorBias(PlainInitializer):
     prior of the focal loss, which takes p = 0.01 for each class.
 
     Examples:
-    >>> y = np.array([0, 0, 0, 1])
+    >>> y = [0, 0, 0, 1]
     >>> bias = keras_initx.initializers.PriorBias.from_labels(y)
     >>> bias.probabilities
     [0.75, 0.25]

@@ -30,6 +30,7 @@ class SpectralRadius(BasedInitializer):
     products of matrices only.
 
     Examples:
+    >>> import numpy as np
     >>> kernel = keras_initx.initializers.SpectralRadius(0.9, seed=0)((64, 64))
     >>> eigenvalues = np.linalg.eigvals(keras.ops.convert_to_numpy(kernel))
     >>> bool(abs(np.abs(eigenvalues).max() - 0.9) < 1e-4)

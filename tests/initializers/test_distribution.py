@@ -36,7 +36,7 @@ seeds = {"int": lambda: 5, "generator": lambda: keras.random.SeedGenerator(5)}
 
 
 def dense(name, of_seed, shape):
-    initializer = rows[name].cls(seed=seeds[of_seed]())
+    initializer = rows[name].make(seed=seeds[of_seed]())
     layer = keras.layers.Dense(shape[1], kernel_initializer=initializer)
     layer.build((None, shape[0]))
     return layer

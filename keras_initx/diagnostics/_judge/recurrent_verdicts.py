@@ -85,7 +85,7 @@ def _longer_memory(row: LayerRow, seen: OverTime) -> str:
             'Use `activation="relu"` with `recurrent_initializer="gate_identity"`, or '
             f"an `LSTM` with {_chrono(row, seen)}."
         )
-    return f"Use {_ORTHOGONAL} and {_chrono(row, seen)}."
+    return f"Use {_ORTHOGONAL}, {_chrono(row, seen)}."
 
 
 def _chrono(row: LayerRow, seen: OverTime) -> str:
@@ -93,6 +93,6 @@ def _chrono(row: LayerRow, seen: OverTime) -> str:
     if row.type == "GRU":
         return f'`bias_initializer=keras_initx.ChronoBias({seen.steps}, layer="gru")`'
     return (
-        f"`bias_initializer=keras_initx.ChronoBias({seen.steps})` with "
+        f"`bias_initializer=keras_initx.ChronoBias({seen.steps})` and "
         "`unit_forget_bias=False`"
     )
