@@ -19,13 +19,17 @@ _SQUARINGS = 30
 
 
 def spectral_radius(matrices: Any) -> Any:
-    """The spectral radii of matrices `(*batch, n, n)`; 0 if a power vanishes."""
-    xp = namespace(matrices)
+    """The spectral radii of matrices `(*batch, n, n)`; 0 if all eigenvalues are 0."""
+    xp, size = namespace(matrices), matrices.shape[-1]
     power, logarithm, is_zero = _normalized(matrices)
+    is_nilpotent = is_zero
     for step in range(1, _SQUARINGS + 1):
         power, grown, is_zero = _normalized(xp.matmul(power, power))
         logarithm = logarithm + grown / 2**step
-    return xp.where(is_zero, xp.zeros_like(logarithm), xp.exp(logarithm))
+        if 2 ** (step - 1) < size:
+            # Power n is zero, or none is. Later zeros are rounding.
+            is_nilpotent = is_zero
+    return xp.where(is_nilpotent, xp.zeros_like(logarithm), xp.exp(logarithm))
 
 
 def _normalized(matrices: Any) -> tuple[Any, Any, Any]:

@@ -59,6 +59,12 @@ class Blockwise(AxesInitializer):
         ValueError: If `initializer` is None, `blocks` is not positive, does not divide
             the size of the axis, or is None where the shape does not tell it, or if
             there is no such axis.
+
+    Reference:
+        Glorot and Bengio 2010, "Understanding the difficulty of training deep
+        feedforward neural networks", section 4.2.1: the fans of one map, which those of
+        several maps side by side are not,
+        https://proceedings.mlr.press/v9/glorot10a.html.
     """
 
     def __init__(

@@ -122,10 +122,9 @@ class PriorBias(PlainInitializer):
 
 def _numbers(value: Any) -> list[float] | float:
     """A number, or a list of them, as plain Python."""
-    try:
-        numbers = np.asarray(value, dtype="float64")
-    except (TypeError, ValueError):
-        numbers = np.asarray(math.nan)
+    numbers = np.asarray(value)
+    is_numeric = numbers.dtype.kind in "iuf"
+    numbers = numbers.astype("float64") if is_numeric else np.asarray(math.nan)
     if numbers.ndim > 1 or numbers.size == 0 or not np.isfinite(numbers).all():
         raise _error("a finite number for each output", value, "a list of floats")
     return float(numbers) if numbers.ndim == 0 else numbers.tolist()
