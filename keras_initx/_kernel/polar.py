@@ -27,8 +27,8 @@ _STEPS = 45
 def polar(x: Any) -> Any:
     """The polar factors of tensors `(*batch, rows, columns)` with rows >= columns.
 
-    A direction that a matrix does not have is not made up: a singular value of zero
-    stays zero.
+    A direction that a matrix does not have at all, such as that of a row of zeros, is
+    not made up.
     """
     tolerance = 64 * float(np.finfo(keras.backend.standardize_dtype(x.dtype)).eps)
     x, error = _first_step(x)

@@ -8,7 +8,8 @@ By Gelfand's formula it is the limit of |A^m|^(1 / m) for any norm. Squaring dou
 The eigenvalues may be complex, as most of a recurrent kernel are: the power iteration
 would turn in circles there. After 30 squarings m is 10^9. The norm of the power is then
 off by a factor of at most some power of m, whose m-th root is 1 to 1e-7. Rounding adds
-little: what a step loses is divided by 2^k.
+little: what a step loses is divided by 2^k. Where the root of a power matters, as for a
+Jordan block, float32 holds it up to m = 10^6, and the error is 1e-4.
 """
 
 from typing import Any

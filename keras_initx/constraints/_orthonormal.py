@@ -25,9 +25,9 @@ class Orthonormal(keras.constraints.Constraint):
     only, also late in the training.
 
     U V.T is computed by products of matrices (Newton and Schulz), in float32 or better,
-    also for kernels in bfloat16 or float16. From one step of training to the next that
-    takes two or three iterations. Any other start is safe too, but a singular value of
-    zero stays zero: start with `"gate_orthogonal"` or `"haar_orthogonal"`.
+    also for kernels in bfloat16 or float16. After a step of training that takes one or
+    two iterations. Any other start is safe too, but zeros stay zeros: start with
+    `"gate_orthogonal"` or `"haar_orthogonal"`.
 
     Examples:
     >>> layer = keras.layers.LSTM(

@@ -192,7 +192,7 @@ def test_a_gate_is_haar_random():
     """A trace of a Haar-random matrix has mean 0 and mean square 1."""
     generator = keras.random.SeedGenerator(7)
     initializer = initializers.GateOrthogonal(seed=generator)
-    kernels = np.array([to_numpy(initializer((4, 16))) for _ in range(1000)])
+    kernels = np.array([to_numpy(initializer((4, 16))) for _ in range(500)])
     gates = np.stack(np.split(kernels, 4, axis=-1))
     traces = np.trace(gates, axis1=-2, axis2=-1)
     for trace in traces:

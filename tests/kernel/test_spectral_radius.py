@@ -36,9 +36,12 @@ def largest(matrix):
 def test_it_is_the_largest_absolute_eigenvalue(name, route):
     matrix = MATRICES[name].astype("float32")
     radius = float(to_numpy(spectral_radius(route(matrix[None]))[0]))
-    # LAPACK itself finds the fivefold eigenvalue to 1e-3 only.
-    expected = 0.7 if name == "Jordan block" else largest(matrix)
-    assert radius == pytest.approx(expected, rel=1e-5)
+    expected, error = largest(matrix), 1e-5
+    if name == "Jordan block":
+        # LAPACK finds a fivefold eigenvalue to 1e-3 only. In float32 the diagonal of a
+        # power vanishes beside its corner from some m of 10^6 on.
+        expected, error = 0.7, 1e-4
+    assert radius == pytest.approx(expected, rel=error)
 
 
 @pytest.mark.parametrize("route", [np.asarray, ops.convert_to_tensor])

@@ -13,7 +13,7 @@ from keras_initx._kernel import structured_unitary
 from keras_initx._kernel.unitary import haar_unitary, real_form
 
 N = 4
-SAMPLES = 3000
+SAMPLES = 2000
 FIXED = scipy.stats.unitary_group.rvs(N, random_state=1)
 
 
