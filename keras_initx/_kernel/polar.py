@@ -48,19 +48,20 @@ def _first_step(x: Any) -> tuple[Any, Any]:
     bound = ops.max(ops.sum(ops.abs(gram), axis=-1), axis=-1)[..., None, None]
     scale = _LARGEST_SQUARE / ops.maximum(bound, _LARGEST_SQUARE)
     x, e = ops.sqrt(scale) * x, _less_identity(scale * gram)
-    square = ops.matmul(e, e)
-    x = x - ops.matmul(x, e / 2 - 0.375 * square)
+    square = e @ e
+    x = x - x @ (e / 2 - 0.375 * square)
     return x, 0.625 * _largest_norm(square) ** 1.5
 
 
 def _step(x: Any) -> tuple[Any, Any]:
     """X after the first iteration, and a bound of the norm of its E."""
     e = _less_identity(_gram(x))
-    return x - ops.matmul(x, e) / 2, 0.75 * _largest_norm(e) ** 2
+    return x - x @ e / 2, 0.75 * _largest_norm(e) ** 2
 
 
 def _gram(x: Any) -> Any:
-    return ops.matmul(ops.swapaxes(x, -1, -2), x)
+    # On PyTorch, `ops.matmul` makes float32 of float64.
+    return ops.swapaxes(x, -1, -2) @ x
 
 
 def _less_identity(gram: Any) -> Any:
