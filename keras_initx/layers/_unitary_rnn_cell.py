@@ -129,8 +129,9 @@ class UnitaryRNNCell(keras.layers.Layer):
         """The first state, for each sample."""
         if not self.built:
             return [ops.zeros((batch_size, self.units), self.compute_dtype)]
+        # Not a view: a stateful layer writes into it.
         first = ops.cast(self.first_state, self.compute_dtype)
-        return [ops.broadcast_to(first, (batch_size, self.units))]
+        return [ops.repeat(first[None], batch_size, axis=0)]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain JSON."""
