@@ -131,7 +131,7 @@ class UnitaryRNNCell(keras.layers.Layer):
             return [ops.zeros((batch_size, self.units), self.compute_dtype)]
         # Not a view: a stateful layer writes into it.
         first = ops.cast(self.first_state, self.compute_dtype)
-        return [ops.repeat(first[None], batch_size, axis=0)]
+        return [first + ops.zeros((batch_size, 1), self.compute_dtype)]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain JSON."""
