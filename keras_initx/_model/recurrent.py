@@ -116,7 +116,9 @@ def steps_of(call: LayerCall) -> Steps:
     states = _float32(outputs)
     first = initial[0] if isinstance(initial, list | tuple) else initial
     before = np.concatenate([_float32(first)[:, None], states[:, :-1]], axis=1)
-    pre_activations, bias = _pre_activations(cell, _float32(inputs), before)
+    # What overflows in the layer overflows here.
+    with np.errstate(all="ignore"):
+        pre_activations, bias = _pre_activations(cell, _float32(inputs), before)
     return Steps(
         states=states,
         pre_activations=pre_activations,
