@@ -277,13 +277,12 @@ def note_of(report, name):
     return next(row.note for row in report if row.path.split("/")[-1] == name)
 
 
-def test_recurrent_layers_and_embeddings_are_left_alone():
+def test_unknown_cells_and_embeddings_are_left_alone():
     model = keras.Sequential(
         [
             keras.Input((6,), dtype="int32"),
             layers.Embedding(9, 4, name="words"),
-            layers.LSTM(4, return_sequences=True, name="lstm"),
-            layers.Bidirectional(layers.GRU(3, name="gru")),
+            layers.RNN([layers.GRUCell(4), layers.GRUCell(3)], name="stacked"),
             layers.Dense(2, name="dense"),
         ]
     )
@@ -292,8 +291,7 @@ def test_recurrent_layers_and_embeddings_are_left_alone():
     report = lsuv(model, x)
     assert weights_of(model)[:-2] == before
     assert note_of(report, "words") == "an embedding: no sum over inputs"
-    for name in ("lstm", "forward_gru", "backward_gru"):
-        assert note_of(report, name) == "recurrent: its kernels act in a loop over time"
+    assert note_of(report, "stacked") == "recurrent, with a cell that is not known"
     assert [row.type for row in report.scaled] == ["Dense"]
 
 

@@ -110,6 +110,7 @@ class SignalReport(Tabular):
             line = {**dataclasses.asdict(row), "gradient": row.gradient}
             del line["kernels"]
             line |= line.pop("over_time") or {}
+            # That of the kernel has this name too, and both gradients are there.
             kernel = row.kernel or KernelRow("", ())
             line |= {
                 "fan_in": row.fan_in,
