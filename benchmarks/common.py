@@ -126,7 +126,7 @@ def run(
     measurements: dict[str, Callable[..., Any]],
     measure: Callable[[str, bool], dict[str, Any]],
     table: Callable[[dict[str, Any]], str],
-    line: Callable[[dict[str, Any]], str],
+    line: Callable[[dict[str, Any]], str] | None = None,
 ) -> None:
     """A benchmark from the command line: prints, and writes what was measured.
 
@@ -136,12 +136,14 @@ def run(
         measurements: dict. The measurements by their names.
         measure: Takes the backend and whether only to see that it runs; returns all.
         table: What is printed of that.
-        line: What is printed of one network of `keras.applications`.
+        line: What is printed of one network of `keras.applications`. Defaults to
+            `None`, for a benchmark that does not measure these.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--backend", choices=BACKENDS, required=True)
     parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    parser.add_argument("--applications", action="store_true", help="every network")
+    if line is not None:
+        parser.add_argument("--applications", action="store_true", help="each network")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--measure", choices=list(measurements), help="one measurement")
     parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
@@ -151,7 +153,7 @@ def run(
         return
     options.output.mkdir(parents=True, exist_ok=True)
     name = Path(file).stem
-    if options.applications:
+    if line is not None and options.applications:
         results: Any = each_application(file, options.backend, line)
         name += "-applications"
     else:

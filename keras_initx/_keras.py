@@ -8,6 +8,7 @@ test, and not the programs of users.
 
 import contextlib
 import sys
+import types
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -63,7 +64,7 @@ def layer_being_built() -> keras.layers.Layer | None:
     Keras does not tell an initializer who calls it; Python's stack does. Without such a
     frame: None, as where a user calls the initializer.
     """
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         layer = frame.f_locals.get("self") if frame.f_code.co_name == "build" else None
         if isinstance(layer, keras.layers.Layer):

@@ -53,9 +53,10 @@ def over_time(layer: layers.RNN, steps: Steps) -> OverTime:
     result = OverTime(int(_lengths(steps).max()), first, middle, last)
     if steps.gates:
         result.shut_units = float(np.mean(_throughput(steps) < _SHUT))
-        bounds = flat_parts(layer.cell.recurrent_activation.__name__)
+        function = layer.cell.recurrent_activation
+        bounds = flat_parts(getattr(function, "__name__", ""))
         if bounds is not None:
-            result.saturated_gates = _saturated(steps, *bounds)
+            result.saturated_gates = _saturated(steps, bounds[0] or 0.0, bounds[1])
     return result
 
 

@@ -109,8 +109,9 @@ class SignalReport(Tabular):
         for row in self.rows:
             line = {**dataclasses.asdict(row), "gradient": row.gradient}
             del line["kernels"]
-            line |= line.pop("over_time") or {}
-            # That of the kernel has this name too, and both gradients are there.
+            # The ratio of the kernel has its column; both gradients are there.
+            over_time = line.pop("over_time") or {}
+            line |= {k: v for k, v in over_time.items() if k != "gradient_ratio"}
             kernel = row.kernel or KernelRow("", ())
             line |= {
                 "fan_in": row.fan_in,

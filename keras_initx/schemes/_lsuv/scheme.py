@@ -60,8 +60,13 @@ def lsuv(
 
     - `Dense`, `EinsumDense` and all convolutions (transposed, depthwise, separable) are
       scaled, also in attention layers and within other layers and models. Any other
-      layer with a `kernel` is scaled, run again and measured again. Recurrent layers,
-      embeddings, frozen and quantized layers are left alone.
+      layer with a `kernel` is scaled, run again and measured again. Embeddings, frozen
+      and quantized layers are left alone.
+    - In `SimpleRNN`, `LSTM` and `GRU` the input kernel is scaled, so that the
+      pre-activations of all gates together, over all steps and without their biases,
+      have the deviation. The layer runs some more times, because the states follow the
+      kernel. The gates of both kernels are drawn each on its own. A recurrent kernel
+      whose gates are orthogonal already, or the identity, stays as it is.
     - A shared layer is scaled at its first call, and a tied kernel once.
     - Positions that a Keras mask hides do not count.
     - A layer whose pre-activation does not vary is left alone, with a warning.
