@@ -87,7 +87,8 @@ class _Identity(AxesInitializer):
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         units = (axes.count(axes.input), axes.count(axes.output))
-        one = self.gain * np.eye(*units, dtype=dtype)
+        # A `Gain` makes float64 of float32.
+        one = float(self.gain) * np.eye(*units, dtype=dtype)
         return delta(np.broadcast_to(one, (axes.count(axes.batch), *units)), axes)
 
     def get_config(self) -> dict[str, Any]:

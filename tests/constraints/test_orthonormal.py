@@ -50,6 +50,17 @@ def test_any_condition_is_safe(smallest):
     assert np.abs(singular_values(found) - 1).max() < 1e-5
 
 
+def test_both_iterations_are_those_of_the_formula():
+    """On a diagonal matrix they move each singular value on its own."""
+    s = np.array([0.3, 0.9, 1.0, 1.1, 1.45])
+    e = s**2 - 1
+    first, _ = polar._first_step(tensor(np.diag(s)[None]))
+    expected = s * (1 - e / 2 + 3 / 8 * e**2)
+    np.testing.assert_allclose(to_numpy(first)[0], np.diag(expected), atol=1e-6)
+    other, _ = polar._step(tensor(np.diag(s)[None]))
+    np.testing.assert_allclose(to_numpy(other)[0], np.diag(s - s * e / 2), atol=1e-6)
+
+
 def test_the_largest_matrices_of_the_first_step():
     """Just below and above the bound from which a matrix is divided by it."""
     for largest in (1.49, 1.5, 1.51, 1.7, 10.0):
