@@ -17,8 +17,8 @@ curves:
     KERAS_BACKEND=torch python recurrent.py --quick --output curves.png
 
 The backends are `jax`, `tensorflow` and `torch`; `jax` is by far the fastest here.
-`--tasks adding copying` leaves out the others. `--quick` trains each network for a few
-steps only, to see that it runs.
+`--tasks adding copying` leaves out the others, and so do `--networks`, `--rates` and
+`--seeds`. `--quick` trains each network for a few steps only, to see that it runs.
 """
 
 import argparse
@@ -387,10 +387,12 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a few steps of each")
     parser.add_argument("--output", default="recurrent.png", help="where the PNG goes")
     parser.add_argument("--tasks", nargs="*", default=list(tasks()))
+    parser.add_argument("--networks", nargs="*", help="only these, by their names")
     parser.add_argument("--rates", nargs="*", type=float, default=LEARNING_RATES)
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     arguments = parser.parse_args()
     chosen = {name: tasks()[name] for name in arguments.tasks}
-    rates, seeds = arguments.rates, [0, 1, 2]
+    rates, seeds = arguments.rates, arguments.seeds
     if arguments.quick:
         rates, seeds = rates[:1], seeds[:1]
         for task in chosen.values():
@@ -401,7 +403,11 @@ def main():
     results = []
     for task in chosen.values():
         print(f"{task.title}:")
-        runs = {name: compare(task, name, rates, seeds) for name in task.networks}
+        runs = {
+            name: compare(task, name, rates, seeds)
+            for name in task.networks
+            if not arguments.networks or name in arguments.networks
+        }
         results.append((task, runs))
         print_table(task, runs)
     title = (
