@@ -117,6 +117,13 @@ def test_other_layers_have_nothing_of_it():
     assert report_on(layers.Flatten())[0].over_time is None
 
 
+def test_a_cell_of_ours_has_one_kernel():
+    """Its phases and reflections are matrices, and no kernels."""
+    report = report_on(layers.RNN(keras_initx.layers.UnitaryRNNCell(4)))
+    assert [kernel.path.split("/")[-1] for kernel in report[0].kernels] == ["kernel"]
+    assert report[0].over_time is None
+
+
 def test_both_layers_of_a_bidirectional_one():
     report = report_on(layers.Bidirectional(layers.GRU(4)))
     seen = [row.over_time for row in report if row.over_time is not None]
