@@ -123,6 +123,9 @@ def test_the_bias_is_what_no_input_changes(name):
     units = 5 * (2 if name == "GRU" else len(gate_names(layer)))
     # The second bias of a GRU acts through the reset gate on the candidate.
     np.testing.assert_allclose(alone[0, 0, :units], found.bias[:units], atol=1e-6)
+    first = to_numpy(layer.cell.bias)
+    first = first[0] if name == "GRU" else first
+    np.testing.assert_array_equal(found.bias[units:], first[units:])
 
 
 def test_the_first_state_counts():
@@ -140,6 +143,17 @@ def test_a_mask_hides_steps_in_the_order_in_which_they_run(go_backwards):
     found = steps(layer, mask=ops.convert_to_tensor(mask))
     expected = mask[:, ::-1] if go_backwards else mask
     np.testing.assert_array_equal(found.mask, expected)
+
+
+def test_the_state_before_a_gap_is_the_one_after_it():
+    """Also where the layer gives zeros for the steps of the gap."""
+    layer = random_weights(layers.SimpleRNN(5, zero_output_for_mask=True))
+    mask = np.array([[1, 0, 1, 1, 1, 1]] * 3, bool)
+    found = steps(layer, mask=ops.convert_to_tensor(mask))
+    _, h, *_ = simple_rnn(layer, X[:, 0], np.zeros((3, 5)), None)
+    np.testing.assert_allclose(found.states[:, 1], h, atol=1e-5)
+    z, *_ = simple_rnn(layer, X[:, 2], h, None)
+    np.testing.assert_allclose(found.pre_activations[:, 2], z, atol=1e-5)
 
 
 def test_nothing_stays_on_the_layer():

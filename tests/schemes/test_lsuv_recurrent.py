@@ -85,8 +85,10 @@ def test_the_gates_get_the_target_over_all_steps(name, target):
 def test_each_gate_starts_orthogonal(name):
     model = MODELS[name]()
     keras_initx.lsuv(model, X)
-    for gate in gates_of(model.layers[0]):
+    gates = gates_of(model.layers[0])
+    for gate in gates:
         np.testing.assert_allclose(singular_values(gate), 1, atol=1e-5)
+    assert len({gate.tobytes() for gate in gates}) == len(gates)
     # The input kernel is one factor times orthonormal blocks.
     kernel = to_numpy(model.layers[0].cell.kernel)
     values = [
