@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_initx import _validate
 from keras_initx._registry import register
+from keras_initx.initializers._base.label_statistics import label_statistics
 from keras_initx.initializers._base.plain_initializer import PlainInitializer
-from keras_initx.initializers._label_statistics import label_statistics
 
 # Frequencies that were computed in float32, or written with four digits.
 _ROUNDING = 1e-3
