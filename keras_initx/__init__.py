@@ -57,6 +57,7 @@ from keras_initx.layers import UnitaryRNNCell as UnitaryRNNCell
 from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup
 from keras_initx.schemes import lsuv as lsuv
+from keras_initx.schemes import reinitialize as reinitialize
 from keras_initx.schemes import t_fixup as t_fixup
 
 __version__ = "0.1.0"

@@ -7,6 +7,7 @@ test, and not the programs of users.
 """
 
 import contextlib
+import copy
 import sys
 import types
 import warnings
@@ -174,6 +175,14 @@ def stored_value(variable: keras.Variable) -> Any:
     return variable.value if found is None else found
 
 
+def waiting_initializer(variable: keras.Variable) -> Any:
+    """What will draw a variable that has no value yet, as in `keras.StatelessScope`.
+
+    Without that name: None. What a layer draws is then known only from its attributes.
+    """
+    return getattr(variable, "_initializer", None)
+
+
 # Seeds
 
 
@@ -222,6 +231,30 @@ def global_seed_state() -> keras.Variable | None:
         return module.global_seed_generator().state
     except (KeyError, AttributeError):
         return None
+
+
+@contextlib.contextmanager
+def preserve_names() -> Iterator[None]:
+    """A context after which automatic names go on from where they were.
+
+    Layers that are made in it and dropped leave no gap in `dense_1`, `dense_2`, and
+    Keras forgets the variables that it would have given a value later. Without Keras's
+    place for both: names have gaps.
+    """
+    try:
+        state = sys.modules[keras.StatelessScope.__module__].global_state
+        kept = {
+            name: copy.copy(state.get_global_attribute(name))
+            for name in ("object_name_uids", "uninitialized_variables")
+        }
+    except (KeyError, AttributeError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            state.set_global_attribute(name, value)
 
 
 # Models and their training

@@ -1,5 +1,6 @@
 """What a seed is: an integer, or a `keras.random.SeedGenerator`, as in Keras."""
 
+import hashlib
 import threading
 from typing import Any
 
@@ -23,3 +24,14 @@ def split(seed: Any, count: int) -> list[Any]:
         return [seed] * count
     hashed = np.random.SeedSequence(seed % 2**64).generate_state(count)
     return [int(word >> 1) for word in hashed]
+
+
+def folded(seed: int, name: str) -> int:
+    """The seed of what bears this name: a hash of both, of 31 bits.
+
+    Other names, more of them or fewer, do not change it.
+    """
+    digest = hashlib.sha256(name.encode()).digest()
+    words = [int(word) for word in np.frombuffer(digest[:16], "<u4")]
+    hashed = np.random.SeedSequence([seed % 2**64, *words]).generate_state(1)
+    return int(hashed[0] >> 1)

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
+from itertools import chain
 
 import keras
 import numpy as np
 
 from keras_initx._backend import saved, stored, view
 from keras_initx._keras import own_losses
+from keras_initx._model.layer_tree import kept_states
 from keras_initx._model.sublayers import sublayers
 
 
@@ -28,7 +30,7 @@ def preserve_state(model: keras.layers.Layer) -> Iterator[None]:
     frozen = {id(v) for layer in layers if not layer.trainable for v in layer.weights}
     state = [
         (variable, saved(variable))
-        for variable in (*model.variables, *_recurrent_states(layers))
+        for variable in chain(model.variables, *map(kept_states, layers))
         if not variable.trainable and (variable.ndim < 2 or id(variable) not in frozen)
     ]
     try:
@@ -41,9 +43,3 @@ def preserve_state(model: keras.layers.Layer) -> Iterator[None]:
         for variable, before in state:
             if not np.array_equal(view(stored(variable)), np.asarray(before)):
                 variable.assign(before)
-
-
-def _recurrent_states(layers: list[keras.layers.Layer]) -> list[keras.Variable]:
-    """The states of stateful recurrent layers, which are no variables of a model."""
-    states = keras.tree.flatten([getattr(layer, "states", None) for layer in layers])
-    return [state for state in states if isinstance(state, keras.Variable)]

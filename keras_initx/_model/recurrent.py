@@ -69,15 +69,27 @@ def recurrent_kernels(layer: layers.Layer) -> LayerKernel | None:
     The main one is that of the inputs. How the pre-activations depend on it is not
     known: it also changes the states.
     """
-    gates = gate_names(layer)
-    if not gates or not layer.cell.built:
+    return cell_kernels(layer.cell) if gate_names(layer) else None
+
+
+def cell_kernels(cell: layers.Layer) -> LayerKernel | None:
+    """The two kernels of a cell with gates side by side; None if it is none."""
+    kernels = [getattr(cell, name, None) for name in ("kernel", "recurrent_kernel")]
+    if not all(isinstance(each, keras.Variable) for each in kernels):
         return None
     (kernel, axes), recurrent = (
         (variable, KernelAxes.resolve("keras_initx", variable.shape))
-        for variable in (layer.cell.kernel, layer.cell.recurrent_kernel)
+        for variable in kernels
     )
+    # A cell of convolutions counts filters.
+    units = getattr(cell, "units", getattr(cell, "filters", None)) or kernel.shape[-1]
+    blocks, rest = divmod(kernel.shape[-1], units)
     return LayerKernel(
-        kernel, axes, others=(recurrent,), is_known=False, blocks=len(gates)
+        kernel,
+        axes,
+        others=(recurrent,),
+        is_known=False,
+        blocks=1 if rest else blocks,
     )
 
 

@@ -29,21 +29,37 @@ class Redraw:
 
         Each of several `blocks` side by side is drawn on its own.
         """
-        shape = tuple(variable.shape)
-        dtype = keras.backend.standardize_dtype(stored(variable).dtype)
-        if blocks == 1:
-            return self._draw(axes, shape, dtype)
-        shape = (*shape[:-1], shape[-1] // blocks)
-        axes = dataclasses.replace(axes, shape=shape)
-        drawn = [self._draw(axes, shape, dtype) for _ in range(blocks)]
-        return keras.ops.concatenate(drawn, axis=-1)
-
-    def _draw(self, axes: KernelAxes, shape: tuple[int, ...], dtype: str) -> Any:
-        """One kernel, from a seed of its own."""
-        self._count += 1
-        return with_axes(self._initializer, axes, self._seed())(shape, dtype=dtype)
-
-    def _seed(self) -> Any:
-        """The seed of the present kernel; None if the initializer has none."""
         seed = getattr(self._initializer, "seed", None)
-        return None if seed is None else split(seed, self._count)[-1]
+        self._count += 1
+        if seed is not None:
+            seed = split(seed, self._count)[-1]
+        return new_kernel(self._initializer, variable, axes, blocks, seed)
+
+
+def new_kernel(
+    initializer: Any, variable: keras.Variable, axes: KernelAxes, blocks: int, seed: Any
+) -> Any:
+    """What an initializer draws for a variable, told what its axes mean.
+
+    Args:
+        initializer: A function `(shape, dtype)`.
+        variable: keras.Variable.
+        axes: KernelAxes.
+        blocks: int. Each of so many, side by side, is drawn on its own, unless the
+            initializer knows blocks itself.
+        seed: int, `SeedGenerator` or None: the initializer's own.
+    """
+    shape, dtype = tuple(variable.shape), dtype_of(variable)
+    if blocks == 1 or hasattr(initializer, "blocks"):
+        return with_axes(initializer, axes, seed)(shape, dtype=dtype)
+    shape = (*shape[:-1], shape[-1] // blocks)
+    axes = dataclasses.replace(axes, shape=shape)
+    seeds = [None] * blocks if seed is None else split(seed, blocks)
+    drawn = [with_axes(initializer, axes, each)(shape, dtype=dtype) for each in seeds]
+    return keras.ops.concatenate(drawn, axis=-1)
+
+
+def dtype_of(variable: keras.Variable) -> str:
+    """The dtype in which a variable is stored."""
+    dtype: str = keras.backend.standardize_dtype(stored(variable).dtype)
+    return dtype

@@ -15,8 +15,11 @@ class Selection:
     attention layer, the layers of a block.
     """
 
-    def __init__(self, owner: str, layers: Any) -> None:
+    def __init__(
+        self, owner: str, layers: Any, what: str = "layers that have a kernel and run"
+    ) -> None:
         self._owner = owner
+        self._what = what
         is_one = (
             isinstance(layers, str)
             or callable(layers)
@@ -46,7 +49,7 @@ class Selection:
             wanted = self._unmatched[0]
             raise _validate.error(
                 self._owner,
-                "`layers` to select layers that have a kernel and run",
+                f"`layers` to select {self._what}",
                 f"layers={wanted!r}, which selects none",
                 f"The model has: {', '.join(paths) or 'none'}.",
             )

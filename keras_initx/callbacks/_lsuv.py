@@ -8,11 +8,11 @@ import keras
 from keras_initx import _validate
 from keras_initx._kernel.with_axes import with_axes
 from keras_initx._model.batches import join, training_batch
+from keras_initx._model.optimizers import copies_follow, steps
 from keras_initx._model.selection import Selection
 from keras_initx._model.training_step import TrainingStep, has_call, inputs_of
 from keras_initx._registry import public
 from keras_initx.callbacks._beginning import Beginning
-from keras_initx.callbacks._optimizers import copies_follow, steps
 from keras_initx.schemes import lsuv
 from keras_initx.schemes._lsuv.scheme import checked_target_std
 

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._keras import trained_variables
 from keras_initx._model.batches import one_labelled_batch
 from keras_initx._model.changes import Changes
 from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.optimizers import begin_again
 from keras_initx._model.redraw import Redraw
 from keras_initx._model.sublayers import sublayers
 from keras_initx.diagnostics._show.comparison import Comparison
@@ -161,15 +161,7 @@ def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
     finally:
         changes.undo()
         if optimizer is not None and optimizer.built and not was_built:
-            _begin_again(optimizer)
-
-
-def _begin_again(optimizer: keras.optimizers.Optimizer) -> None:
-    """Sets an optimizer that a scheme has built to the state of a new one."""
-    twin = type(optimizer).from_config(optimizer.get_config())
-    twin.build(trained_variables(optimizer))
-    for variable, other in zip(optimizer.variables, twin.variables, strict=True):
-        variable.assign(other)
+            begin_again(optimizer, keras.Variable.assign)
 
 
 def _apply(model: keras.layers.Layer, scheme: Any) -> None:

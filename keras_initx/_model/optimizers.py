@@ -1,14 +1,14 @@
-"""What the optimizers of a model know about its training."""
+"""The optimizers of a model: what they know about its training, and a new start."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_initx._keras import trained_variables
+from keras_initx._keras import preserve_names, trained_variables
 
 
 def steps(model: keras.Model) -> int:
@@ -18,7 +18,7 @@ def steps(model: keras.Model) -> int:
     counts updates, and a model may have optimizers of its own.
     """
     counters: list[Any] = [0]
-    for optimizer in _optimizers(model):
+    for optimizer in _all_optimizers(model):
         counters.append(optimizer.iterations)
         counters += [each for each in optimizer.variables if each.name == "iteration"]
     return max(int(ops.convert_to_numpy(counter)) for counter in counters)
@@ -33,7 +33,7 @@ def copies_follow(model: keras.Model) -> Iterator[None]:
     """
     copies = [
         pair
-        for optimizer in _optimizers(model)
+        for optimizer in _all_optimizers(model)
         for kept in vars(optimizer).values()
         for pair in _copies(kept, trained_variables(optimizer))
     ]
@@ -42,13 +42,36 @@ def copies_follow(model: keras.Model) -> Iterator[None]:
         copy.assign(ops.copy(weight.value))
 
 
-def _optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+def optimizers_of(model: keras.layers.Layer) -> list[keras.optimizers.Optimizer]:
+    """The optimizers that a model holds itself; others may be within them."""
+    held = vars(model).values()
+    return [each for each in held if isinstance(each, keras.optimizers.Optimizer)]
+
+
+def begin_again(
+    optimizer: keras.optimizers.Optimizer, assign: Callable[[keras.Variable, Any], None]
+) -> None:
+    """Sets the slots and the counters of an optimizer to those of a new one.
+
+    Its learning rate stays. What it trains has to have its new values already: some
+    optimizers begin with copies of them. If it is not built, nothing happens.
+
+    Args:
+        optimizer: keras.optimizers.Optimizer.
+        assign: function `(variable, value)`.
+    """
+    if not optimizer.built:
+        return
+    with preserve_names():
+        twin = type(optimizer).from_config(optimizer.get_config())
+        twin.build(trained_variables(optimizer))
+    for variable, other in zip(optimizer.variables, twin.variables, strict=True):
+        assign(variable, other.value)
+
+
+def _all_optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     """All optimizers of a model, with those within others."""
-    found = [
-        value
-        for value in vars(model).values()
-        if isinstance(value, keras.optimizers.Optimizer)
-    ]
+    found = optimizers_of(model)
     for optimizer in found:
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             found.append(optimizer.inner_optimizer)

@@ -1,0 +1,1 @@
+"""Weights drawn again: the scheme, its rules, its presets."""

@@ -1,0 +1,116 @@
+"""What draws each variable: a rule, a preset, or its own layer."""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from keras_initx._backend.seeds import folded
+from keras_initx._model.fresh import FreshLayer, fresh_value
+from keras_initx._model.model_variables import ModelVariable
+from keras_initx._model.redraw import new_kernel
+from keras_initx._model.selection import Selection
+from keras_initx._model.variable_rules import VariableRules, name_of
+from keras_initx.schemes._reinitialize.draw_report import DrawRow
+from keras_initx.schemes._reinitialize.rules import initializer_of
+
+
+class Draws:
+    """Draws variables, each from a seed of its own.
+
+    Args:
+        rules: VariableRules. Their values are initializers, ids or None.
+        preset: dict. Initializers by the identities of variables, as `like` names them.
+        selection: Selection. The layers that are drawn.
+        seed: int.
+    """
+
+    def __init__(
+        self,
+        rules: VariableRules,
+        preset: dict[int, Any],
+        selection: Selection,
+        seed: int,
+    ) -> None:
+        self._rules = rules
+        self._by_rule = {
+            rule: initializer_of("reinitialize", value)
+            for rule, value in rules.rules.items()
+        }
+        self._preset = preset
+        self._selection = selection
+        self._new_layers: dict[int, FreshLayer] = {}
+        self.seed = seed
+
+    def check(self, variables: list[ModelVariable]) -> None:
+        """Raises a `ValueError` if a rule or a part of `layers` matches nothing."""
+        self._rules.check(variables)
+        for each in variables:
+            self._selection(each.layer, each.parents)
+        paths = dict.fromkeys(each.layer.path for each in variables)
+        self._selection.check(list(paths))
+
+    def __call__(self, each: ModelVariable) -> tuple[DrawRow, Any]:
+        """The row of a variable, and its new value; None if it is left alone."""
+        source, initializer, note = self._choice(each)
+        row = DrawRow(each.variable.path, tuple(each.variable.shape), source, note=note)
+        if initializer is None:
+            return row, None
+        seed = folded(self.seed, each.path)
+        if source == "layer" or each.axes is None:
+            value = fresh_value(initializer, each.variable, seed)
+        else:
+            value = new_kernel(initializer, each.variable, each.axes, each.blocks, seed)
+        return dataclasses.replace(row, initializer=_label(initializer)), value
+
+    def _choice(self, each: ModelVariable) -> tuple[str, Any, str]:
+        """What draws a variable: the source, the initializer, and a note."""
+        reason = self._why_left_alone(each)
+        if reason:
+            return "nothing", None, reason
+        rule = self._rules(each)
+        if rule is not None:
+            initializer = self._by_rule[rule]
+            source = "nothing" if initializer is None else "rule"
+            return source, initializer, name_of(rule)
+        if id(each.variable) in self._preset:
+            return "preset", self._preset[id(each.variable)], ""
+        layer = self._new_layer(each)
+        initializer = layer.initializer(each.variable)
+        if initializer is None:
+            return "nothing", None, f"not known: {layer.problem or _OF_ANOTHER}"
+        return "layer", initializer, ""
+
+    def _new_layer(self, each: ModelVariable) -> FreshLayer:
+        """The layer of a variable as a new one, made once."""
+        key = id(each.layer)
+        if key not in self._new_layers:
+            path = each.path.rpartition("/")[0]
+            self._new_layers[key] = FreshLayer(each.layer, folded(self.seed, path))
+        return self._new_layers[key]
+
+    def _why_left_alone(self, each: ModelVariable) -> str:
+        """Why a variable is not drawn; empty if it is."""
+        layer = each.layer
+        if not self._selection(layer, each.parents):
+            return "not in `layers`"
+        if hasattr(layer, "adapt"):
+            return "learned by `adapt`"
+        if layer.quantization_mode is not None:
+            return "quantized"
+        if not layer.trainable:
+            return "frozen"
+        is_adapter = each.variable.name.startswith("lora_")
+        if getattr(layer, "lora_enabled", False) and each.axes and not is_adapter:
+            return "frozen by LoRA"
+        return ""
+
+
+_OF_ANOTHER = "a new layer of this class does not make it"
+
+
+def _label(initializer: Any) -> str:
+    """The class of an initializer, or the name of a function."""
+    if isinstance(initializer, keras.initializers.Initializer):
+        return type(initializer).__name__
+    return getattr(initializer, "__name__", type(initializer).__name__)

@@ -1,0 +1,1 @@
+"""The default initializations of other libraries and papers, for whole models."""
