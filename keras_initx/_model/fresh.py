@@ -6,6 +6,7 @@ own configs, in a scope in which Keras draws nothing: the variables of this twin
 have what would draw them.
 """
 
+import json
 import random
 from typing import Any
 
@@ -14,12 +15,14 @@ import numpy as np
 
 from keras_initx._backend.global_seeds import set_global_seeds
 from keras_initx._backend.seeds import folded
-from keras_initx._keras import preserve_names, waiting_initializer
+from keras_initx._keras import is_of_keras, preserve_names, waiting_initializer
 from keras_initx._kernel.with_axes import with_axes
 from keras_initx._model.layer_tree import own_variables
 from keras_initx._model.redraw import dtype_of
 
 Initializer = keras.initializers.Initializer
+# The name and the shape of a variable, and what draws it.
+Draw = tuple[str, tuple[int, ...], Any]
 
 
 class FreshLayer:
@@ -28,29 +31,37 @@ class FreshLayer:
     What the layer draws comes from `seed`, also where its config names another one: a
     second layer with an integer seed would have the same weights.
 
+    Args:
+        layer: keras.layers.Layer.
+        seed: int.
+        known: dict. What layers with equal configs draw, to be filled and used.
+
     Attributes:
         problem: str. Why the layer cannot be made again; empty if it can.
     """
 
-    def __init__(self, layer: keras.layers.Layer, seed: int) -> None:
+    def __init__(
+        self, layer: keras.layers.Layer, seed: int, known: dict[str, list[Draw]]
+    ) -> None:
         self._layer = layer
-        self._seed = seed
         self.problem = ""
         try:
-            self._twins = _twin_variables(layer, seed)
+            self._draws = _draws_of(layer, seed, known)
         except Exception as error:
-            self._twins = []
+            self._draws = []
             text = str(error).strip().splitlines() or [""]
             self.problem = f"{type(error).__name__}: {text[0]}"[:120]
 
     def initializer(self, variable: keras.Variable) -> Any:
         """What draws this variable; None if that cannot be known.
 
-        Each variable of the twin serves one variable of the layer.
+        Each variable of the new layer serves one variable of the layer.
         """
-        for place, twin in enumerate(self._twins):
-            if _are_alike(twin, variable):
-                return waiting_initializer(self._twins.pop(place))
+        wanted = (variable.name, tuple(variable.shape))
+        for place, (name, shape, initializer) in enumerate(self._draws):
+            if (name, shape) == wanted:
+                del self._draws[place]
+                return initializer
         # `kernel_initializer` is what a layer calls it.
         named = getattr(self._layer, f"{variable.name}_initializer", None)
         return named if isinstance(named, Initializer) and self.problem else None
@@ -80,22 +91,42 @@ _WITHOUT_CHANCE = (
 )
 
 
-def _twin_variables(layer: keras.layers.Layer, seed: int) -> list[keras.Variable]:
-    """The variables that a new layer makes, without values."""
+def _draws_of(
+    layer: keras.layers.Layer, seed: int, known: dict[str, list[Draw]]
+) -> list[Draw]:
+    """The name, the shape and the initializer of each variable of a new layer."""
+    config, build_config = layer.get_config(), layer.get_build_config()
+    key = _key(layer, config, build_config)
+    if key in known:
+        return list(known[key])
     with preserve_names(), keras.StatelessScope(initialize_variables=False):
         # Initializers and generators without a seed take one from Python when made.
         random.seed(folded(seed, "Python"))
         np.random.seed(folded(seed, "NumPy"))  # noqa: NPY002
-        twin = type(layer).from_config(layer.get_config())
+        twin = type(layer).from_config(config)
         _give_seeds(twin, seed)
-        if not twin.built and layer.built:
-            twin.build_from_config(layer.get_build_config())
-    return own_variables(twin)
+        if layer.built and not twin.built:
+            twin.build_from_config(build_config)
+    draws = [
+        (each.name, tuple(each.shape), waiting_initializer(each))
+        for each in own_variables(twin)
+    ]
+    # A function may have drawn a seed when it was made. An initializer gets one later.
+    if key and all(isinstance(initializer, Initializer) for *_, initializer in draws):
+        known[key] = list(draws)
+    return draws
 
 
-def _are_alike(one: keras.Variable, other: keras.Variable) -> bool:
-    """Whether two variables can be the same one of two equal layers."""
-    return one.name == other.name and tuple(one.shape) == tuple(other.shape)
+def _key(layer: keras.layers.Layer, config: Any, build_config: Any) -> str:
+    """What two layers have in common that draw alike; empty if that is not known."""
+    if not is_of_keras(layer):
+        return ""
+    try:
+        return json.dumps(
+            [type(layer).__name__, {**config, "name": ""}, build_config],
+        )
+    except TypeError:
+        return ""
 
 
 def _give_seeds(twin: keras.layers.Layer, seed: int) -> None:

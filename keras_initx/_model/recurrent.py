@@ -28,6 +28,7 @@ _GATES = {
     layers.LSTMCell: ("input", "forget", "cell", "output"),
     layers.GRUCell: ("update", "reset", "candidate"),
 }
+_CELL_KERNELS = ("kernel", "recurrent_kernel")
 # These have `activation`, and the others `recurrent_activation`.
 _NEW_VALUES = ("state", "cell", "candidate")
 # What bfloat16 leaves of an orthogonal matrix.
@@ -74,13 +75,14 @@ def recurrent_kernels(layer: layers.Layer) -> LayerKernel | None:
 
 def cell_kernels(cell: layers.Layer) -> LayerKernel | None:
     """The two kernels of a cell with gates side by side; None if it is none."""
-    kernels = [getattr(cell, name, None) for name in ("kernel", "recurrent_kernel")]
-    if not all(isinstance(each, keras.Variable) for each in kernels):
-        return None
-    (kernel, axes), recurrent = (
+    kernels = [
         (variable, KernelAxes.resolve("keras_initx", variable.shape))
-        for variable in kernels
-    )
+        for variable in (getattr(cell, name, None) for name in _CELL_KERNELS)
+        if isinstance(variable, keras.Variable)
+    ]
+    if len(kernels) < len(_CELL_KERNELS):
+        return None
+    (kernel, axes), recurrent = kernels
     # A cell of convolutions counts filters.
     units = getattr(cell, "units", getattr(cell, "filters", None)) or kernel.shape[-1]
     blocks, rest = divmod(kernel.shape[-1], units)

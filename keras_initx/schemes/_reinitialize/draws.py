@@ -40,6 +40,7 @@ class Draws:
         self._preset = preset
         self._selection = selection
         self._new_layers: dict[int, FreshLayer] = {}
+        self._known: dict[str, Any] = {}
         self.seed = seed
 
     def check(self, variables: list[ModelVariable]) -> None:
@@ -86,7 +87,9 @@ class Draws:
         key = id(each.layer)
         if key not in self._new_layers:
             path = each.path.rpartition("/")[0]
-            self._new_layers[key] = FreshLayer(each.layer, folded(self.seed, path))
+            self._new_layers[key] = FreshLayer(
+                each.layer, folded(self.seed, path), self._known
+            )
         return self._new_layers[key]
 
     def _why_left_alone(self, each: ModelVariable) -> str:
