@@ -270,6 +270,36 @@ def test_stored_value(monkeypatch):
     assert _keras.stored_value(Bare()) == "the value"
 
 
+def test_waiting_initializer():
+    with keras.StatelessScope(initialize_variables=False):
+        variable = keras.Variable("ones", shape=(2,))
+    assert isinstance(_keras.waiting_initializer(variable), keras.initializers.Ones)
+    assert _keras.waiting_initializer(object()) is None
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_preserve_names(monkeypatch, is_there):
+    """Without Keras's place for them, names have gaps."""
+    layers.Dense(1)
+    number = int(layers.Dense(1).name.rpartition("_")[2])
+    module = sys.modules[keras.StatelessScope.__module__]
+    state = module.global_state
+    waiting = len(state.get_global_attribute("uninitialized_variables") or [])
+    with monkeypatch.context() as patch:
+        if not is_there:
+            patch.delattr(module, "global_state")
+        with _keras.preserve_names():
+            patch.undo()
+            assert layers.Dense(1).name == f"dense_{number + 1}"
+            with keras.StatelessScope(initialize_variables=False):
+                keras.Variable("ones", shape=(2,))
+    after = len(state.get_global_attribute("uninitialized_variables") or [])
+    assert after == waiting + (not is_there)
+    assert layers.Dense(1).name == f"dense_{number + (1 if is_there else 2)}"
+    with keras.StatelessScope():
+        pass
+
+
 def test_set_initial_seed(monkeypatch):
     generator = keras.random.SeedGenerator(3)
     assert _keras.set_initial_seed(generator, None) is generator

@@ -6,18 +6,17 @@ own configs, in a scope in which Keras draws nothing: the variables of this twin
 have what would draw them.
 """
 
+import inspect
 import json
-import random
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_initx._backend.global_seeds import set_global_seeds
 from keras_initx._backend.seeds import folded
 from keras_initx._keras import is_of_keras, preserve_names, waiting_initializer
 from keras_initx._kernel.with_axes import with_axes
-from keras_initx._model.layer_tree import own_variables
+from keras_initx._model.layer_tree import own_variables, without_number
 from keras_initx._model.redraw import dtype_of
 
 Initializer = keras.initializers.Initializer
@@ -57,7 +56,7 @@ class FreshLayer:
 
         Each variable of the new layer serves one variable of the layer.
         """
-        wanted = (variable.name, tuple(variable.shape))
+        wanted = _place_of(variable)
         for place, (name, shape, initializer) in enumerate(self._draws):
             if (name, shape) == wanted:
                 del self._draws[place]
@@ -99,22 +98,31 @@ def _draws_of(
     key = _key(layer, config, build_config)
     if key in known:
         return list(known[key])
+    # Initializers and generators without a seed take one from Python when made.
+    set_global_seeds(seed)
     with preserve_names(), keras.StatelessScope(initialize_variables=False):
-        # Initializers and generators without a seed take one from Python when made.
-        random.seed(folded(seed, "Python"))
-        np.random.seed(folded(seed, "NumPy"))  # noqa: NPY002
-        twin = type(layer).from_config(config)
+        twin = _made_again(layer, config)
         _give_seeds(twin, seed)
-        if layer.built and not twin.built:
+        if len(own_variables(twin)) < len(own_variables(layer)):
             twin.build_from_config(build_config)
     draws = [
-        (each.name, tuple(each.shape), waiting_initializer(each))
-        for each in own_variables(twin)
+        (*_place_of(each), waiting_initializer(each)) for each in own_variables(twin)
     ]
     # A function may have drawn a seed when it was made. An initializer gets one later.
     if key and all(isinstance(initializer, Initializer) for *_, initializer in draws):
         known[key] = list(draws)
     return draws
+
+
+def _made_again(layer: keras.layers.Layer, config: Any) -> keras.layers.Layer:
+    """A new layer with this config. A class without arguments needs none."""
+    arguments = list(inspect.signature(type(layer).__init__).parameters)
+    return type(layer)() if arguments == ["self"] else type(layer).from_config(config)
+
+
+def _place_of(variable: keras.Variable) -> tuple[str, tuple[int, ...]]:
+    """The name and the shape of a variable; those of one layer also have an order."""
+    return without_number(variable.name, "Variable"), tuple(variable.shape)
 
 
 def _key(layer: keras.layers.Layer, config: Any, build_config: Any) -> str:

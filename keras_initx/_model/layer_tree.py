@@ -60,9 +60,14 @@ def _below(place: Place, found: set[int]) -> Iterator[Place]:
 
 def _steady_name(layer: keras.layers.Layer, counts: Counter[str]) -> str:
     """The name of a layer; the number of an automatic one counts its siblings."""
-    base = re.sub(r"_\d+$", "", layer.name)
-    name = layer.name
-    if base.replace("_", "") == type(layer).__name__.lower():
-        name = base
+    name = without_number(layer.name, type(layer).__name__)
     counts[name] += 1
     return name if counts[name] == 1 else f"{name}_{counts[name] - 1}"
+
+
+def without_number(name: str, of_class: str) -> str:
+    """An automatic name without its number, another name as it is."""
+    base = re.sub(r"_\d+$", "", name)
+    # `Bidirectional` names its two layers after the one that it got.
+    own = re.sub("^(forward|backward)_", "", base).replace("_", "")
+    return base if own == of_class.lower() else name

@@ -8,7 +8,12 @@ import keras
 from keras_initx._keras import embeddings_variable
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.layer_kernel import layer_kernel
-from keras_initx._model.layer_tree import Place, layer_tree, own_variables
+from keras_initx._model.layer_tree import (
+    Place,
+    layer_tree,
+    own_variables,
+    without_number,
+)
 from keras_initx._model.recurrent import cell_kernels
 
 
@@ -46,9 +51,10 @@ def model_variables(model: keras.layers.Layer) -> list[ModelVariable]:
 def _of_layer(place: Place) -> list[ModelVariable]:
     kernels, names, found = _kernels(place.layer), Counter[str](), []
     for variable in own_variables(place.layer):
-        names[variable.name] += 1
-        count = names[variable.name]
-        name = variable.name if count == 1 else f"{variable.name}_{count - 1}"
+        name = without_number(variable.name, "Variable")
+        names[name] += 1
+        if names[name] > 1:
+            name = f"{name}_{names[name] - 1}"
         path = f"{place.path}/{name}" if place.path else name
         facts = kernels.get(id(variable), ())
         found.append(ModelVariable(variable, place.layer, place.parents, path, *facts))

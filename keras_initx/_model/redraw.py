@@ -50,7 +50,7 @@ def new_kernel(
         seed: int, `SeedGenerator` or None: the initializer's own.
     """
     shape, dtype = tuple(variable.shape), dtype_of(variable)
-    if blocks == 1 or hasattr(initializer, "blocks"):
+    if blocks == 1 or isinstance(getattr(initializer, "blocks", None), int):
         return with_axes(initializer, axes, seed)(shape, dtype=dtype)
     shape = (*shape[:-1], shape[-1] // blocks)
     axes = dataclasses.replace(axes, shape=shape)

@@ -14,8 +14,9 @@ class VariableRules:
     """Rules in their order; the first one that matches a variable holds for it.
 
     A string is a pattern for the path of the variable, as in `fnmatch`; `*` matches
-    slashes too. A layer class matches the kernels of its layers and of the layers
-    within them. A function `(layer, variable)` matches what it returns True for.
+    slashes too. The path may begin with the name of the model, or after it. A layer
+    class matches the kernels of its layers and of the layers within them. A function
+    `(layer, variable)` matches what it returns True for.
 
     Args:
         owner: str. Who asks, for errors.
@@ -75,7 +76,8 @@ def _is_rule(rule: Any) -> bool:
 
 def _matches(rule: Any, each: ModelVariable) -> bool:
     if isinstance(rule, str):
-        return fnmatch.fnmatchcase(each.variable.path, rule)
+        paths = (each.variable.path, each.path)
+        return any(fnmatch.fnmatchcase(path, rule) for path in paths)
     if isinstance(rule, type):
         within = (*each.parents[1:], each.layer)
         return each.axes is not None and any(isinstance(one, rule) for one in within)

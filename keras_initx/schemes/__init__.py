@@ -3,6 +3,6 @@
 from keras_initx.schemes._depth_scale import depth_scale as depth_scale
 from keras_initx.schemes._fixup import fixup as fixup
 from keras_initx.schemes._lsuv.scheme import lsuv as lsuv
-from keras_initx.schemes._reinitialize.rules import Rules as Rules
-from keras_initx.schemes._reinitialize.scheme import reinitialize as reinitialize
+from keras_initx.schemes._reinitialize.reinitialize import reinitialize as reinitialize
+from keras_initx.schemes._reinitialize.rules_json import Rules as Rules
 from keras_initx.schemes._t_fixup import t_fixup as t_fixup

@@ -15,7 +15,7 @@ from keras import layers
 from odd_layers import Restless, picture
 
 import keras_initx
-from keras_initx import compare, lsuv, signal_report
+from keras_initx import compare, lsuv, reinitialize, signal_report
 from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 
 PACKAGE = str(Path(keras_initx.__file__).parent)
@@ -212,6 +212,7 @@ CALLS = {
     "lsuv": lambda model: lsuv(model, X),
     "signal_report": lambda model: signal_report(model, X, Y[:, :1]),
     "compare": lambda model: compare(model, {"he": "he_normal"}, X),
+    "reinitialize": lambda model: reinitialize(model, {"*/bias": "ones"}, seed=1),
 }
 
 

@@ -12,7 +12,7 @@ from keras_initx._model.redraw import new_kernel
 from keras_initx._model.selection import Selection
 from keras_initx._model.variable_rules import VariableRules, name_of
 from keras_initx.schemes._reinitialize.draw_report import DrawRow
-from keras_initx.schemes._reinitialize.rules import initializer_of
+from keras_initx.schemes._reinitialize.rules_json import initializer_of
 
 
 class Draws:

@@ -18,8 +18,8 @@ from keras_initx._model.selection import Selection
 from keras_initx._model.variable_rules import VariableRules
 from keras_initx.schemes._reinitialize.draw_report import DrawReport, DrawRow
 from keras_initx.schemes._reinitialize.draws import Draws
-from keras_initx.schemes._reinitialize.presets.table import PRESETS
-from keras_initx.schemes._reinitialize.rules import EXAMPLE
+from keras_initx.schemes._reinitialize.presets.by_name import PRESETS
+from keras_initx.schemes._reinitialize.rules_json import EXAMPLE
 
 _OWNER = "reinitialize"
 
@@ -60,14 +60,15 @@ def reinitialize(
     state of the optimizer are bit for bit what they were.
 
     Examples:
-    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="d")])
+    >>> inputs = keras.Input((8,))
+    >>> model = keras.Model(inputs, keras.layers.Dense(4, name="head")(inputs))
     >>> report = keras_initx.schemes.reinitialize(model, seed=1)
     >>> report[0].path, report[0].initializer
-    ('d/kernel', 'GlorotUniform')
-    >>> rules = {"d/kernel": "orthogonal_delta", "*/bias": "ones"}
+    ('head/kernel', 'GlorotUniform')
+    >>> rules = {"*/kernel": "orthogonal_delta", "head/bias": "ones"}
     >>> report = keras_initx.schemes.reinitialize(model, rules, seed=1)
-    >>> report[1].source, float(model.layers[0].bias[0])
-    ('rule', 1.0)
+    >>> report[1].initializer, model.get_weights()[1].tolist()
+    ('Ones', [1.0, 1.0, 1.0, 1.0])
     >>> keras_initx.schemes.reinitialize(model, like="torch")[1].initializer
     'RandomUniform'
 
@@ -128,7 +129,7 @@ def reinitialize(
     with hold_interrupts(), own_global_seeds(), changes:
         rows = [_draw(draws, each, changes) for each in variables]
         for state in _states(variables):
-            changes.assign(state, keras.ops.zeros_like(state))
+            changes.assign(state, keras.ops.zeros(state.shape, state.dtype))
         if optimizer:
             for each in optimizers_of(model):
                 begin_again(each, changes.assign)

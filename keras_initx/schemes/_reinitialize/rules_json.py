@@ -31,6 +31,7 @@ class Rules(dict[Any, Any]):
     Args:
         rules: dict. From a path pattern, a layer class or a function
             `(layer, variable)`, to an initializer, its id, or None: leave it as it is.
+            Defaults to `None`: no rules.
 
     Raises:
         ValueError: If a key or a value is none of these.
