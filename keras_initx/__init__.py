@@ -34,6 +34,7 @@ from keras_initx.initializers import Blockwise as Blockwise
 from keras_initx.initializers import ChronoBias as ChronoBias
 from keras_initx.initializers import ConvolutionOrthogonal as ConvolutionOrthogonal
 from keras_initx.initializers import DepthScaled as DepthScaled
+from keras_initx.initializers import FanScaled as FanScaled
 from keras_initx.initializers import FixupScaled as FixupScaled
 from keras_initx.initializers import GateBias as GateBias
 from keras_initx.initializers import GateIdentity as GateIdentity

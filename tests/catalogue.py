@@ -290,6 +290,26 @@ CATALOGUE = (
         follows_its_axes=False,
     ),
     Row(
+        initializers.FanScaled,
+        ids=("fan_scaled",),
+        arguments=(
+            {"scale": 2.0, "mode": "fan_avg", "distribution": "normal"},
+            {"mode": "spectral", "distribution": "uniform", "gain": 0.5},
+            {"gain": "gelu", "groups": 2, "strides": 4},
+            {"seed": 3, **AXES},
+        ),
+        follows_its_axes=False,
+        refusals=(
+            Refusal(
+                {"groups": 4},
+                (3, 4, 6),
+                "`FanScaled` needs `groups` to divide the number of output channels. "
+                "Received: groups=4, shape=(3, 4, 6) with 6 output channels. Pass the "
+                "`groups` of the convolution.",
+            ),
+        ),
+    ),
+    Row(
         initializers.FixupScaled,
         ids=(),
         initializer_arguments=("base",),

@@ -81,6 +81,8 @@ def _sample(
 ) -> Any:
     """One chunk. The index is added to the key in bits that no counter reaches."""
     key = key + jnp.array([0, 2**20], "uint32") * jnp.uint32(index)
+    if distribution == "truncated_normal":
+        arguments = {"lower": -2.0, "upper": 2.0, **arguments}
     return getattr(jax.random, distribution)(key, shape=(size,), **arguments)
 
 

@@ -87,9 +87,10 @@ def _sample(distribution: str, size: int, seed: Any, **arguments: Any) -> Any:
         state = next_state(seed)
     else:
         state = np.array([seed % _SEEDS, 0], "int64")
-    sample = tf.random.stateless_normal
-    if distribution != "normal":
-        sample = tf.random.stateless_uniform
+    sample = {
+        "normal": tf.random.stateless_normal,
+        "truncated_normal": tf.random.stateless_truncated_normal,
+    }.get(distribution, tf.random.stateless_uniform)
     seed = tf.cast(tf.math.floormod(state, _SEEDS), "int32")
     return sample((size,), seed, alg="philox", **arguments)
 

@@ -19,7 +19,10 @@ class KernelAxes:
     """The axes of one kernel, by role: counted from 0, in the order as given.
 
     `groups` is that of a grouped convolution: the output channels are split into so
-    many runs, and each run has inputs of its own.
+    many runs, and each run has inputs of its own. `strides` is the product of the
+    strides of a convolution. `is_lookup` says that the kernel is a table whose rows are
+    looked up, as in an embedding: its input axis numbers the rows. These two change
+    what `fan_rule` counts, and not the axes.
     """
 
     shape: tuple[int, ...]
@@ -28,6 +31,8 @@ class KernelAxes:
     input: tuple[int, ...]
     output: tuple[int, ...]
     groups: int = 1
+    strides: int = 1
+    is_lookup: bool = False
 
     @classmethod
     def resolve(
@@ -38,6 +43,7 @@ class KernelAxes:
         output_axes: list[int] | None = None,
         batch_axes: list[int] | None = None,
         groups: int = 1,
+        strides: int = 1,
     ) -> "KernelAxes":
         """Gives each axis of `shape` its role.
 
@@ -72,7 +78,7 @@ class KernelAxes:
         spatial = tuple(
             axis for axis in range(len(shape)) if axis not in {*batch, *input, *output}
         )
-        axes = cls(shape, batch, spatial, input, output, groups)
+        axes = cls(shape, batch, spatial, input, output, groups, strides)
         if axes.count(output) % groups:
             raise _validate.error(
                 owner,
@@ -93,7 +99,7 @@ class KernelAxes:
 
     @property
     def fan_in(self) -> int:
-        """The number of weights that lead to one output unit."""
+        """The number of weights that lead to one output unit, whatever the strides."""
         return self.count(self.spatial + self.input)
 
     @property

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.fan_rule import fan, fans
 
 _VarianceScaling = keras.initializers.VarianceScaling
 
@@ -14,13 +15,15 @@ def with_axes(
 ) -> Any:
     """The same initializer for a kernel with these axes, and with `seed` if given.
 
-    Axes and groups that the initializer names itself stay. An initializer that has no
-    such arguments, for example Keras's `Orthogonal` or a function, comes back as it is:
-    it reads the kernel as it does when a layer calls it.
+    Axes, groups and strides that the initializer names itself stay. An initializer that
+    has no such arguments, for example Keras's `Orthogonal` or a function, comes back as
+    it is: it reads the kernel as it does when a layer calls it.
 
     Keras's `VarianceScaling`, from which the Glorot, He and LeCun initializers derive,
-    takes the product of the sizes of `input_axes` as its fan-in. It counts neither a
-    receptive field nor groups by itself. Here it gets the fans that the layer has.
+    takes the product of the sizes of `input_axes` as its fan-in. It knows neither a
+    receptive field nor groups nor strides. Here it gets the axes and the `scale` that
+    make its variance that of `FanScaled`. For a dense layer, and for a convolution
+    without groups and strides, it draws what it draws when the layer calls it.
     """
     if not isinstance(initializer, keras.initializers.Initializer):
         return initializer
@@ -36,7 +39,13 @@ def with_axes(
         return _VarianceScaling(
             mode=initializer.mode, distribution=initializer.distribution, **told
         )
-    return type(initializer).from_config({**config, **told})
+    made = type(initializer).from_config({**config, **told})
+    source = initializer if axes is None else axes
+    for name in ("strides", "is_lookup"):
+        # Those of our initializers that hand a kernel on to another one keep these.
+        if hasattr(made, name) and name not in config:
+            setattr(made, name, getattr(source, name))
+    return made
 
 
 def _told(initializer: Any, axes: KernelAxes, config: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +59,7 @@ def _told(initializer: Any, axes: KernelAxes, config: dict[str, Any]) -> dict[st
         "output_axes": [*field, *axes.output],
         "batch_axes": [*axes.batch],
         "groups": axes.groups,
+        "strides": axes.strides,
     }
     # `groups=1` cannot be told from the default.
     told: dict[str, Any] = {
@@ -59,15 +69,14 @@ def _told(initializer: Any, axes: KernelAxes, config: dict[str, Any]) -> dict[st
     }
     draws_as_keras = type(initializer).__call__ is _VarianceScaling.__call__
     if draws_as_keras and {"input_axes", "output_axes"} <= set(told):
-        scale = _scale_of_groups(initializer.mode, axes)
-        if scale != 1:
-            told["scale"] = scale * initializer.scale
+        correction = _correction(initializer.mode, axes)
+        if correction != 1:
+            told["scale"] = correction * initializer.scale
     return told
 
 
-def _scale_of_groups(mode: str, axes: KernelAxes) -> float:
-    """What makes up for a fan-out that counts the output channels of all groups."""
-    counted, right = axes.groups * axes.fan_out, axes.fan_out
-    if mode == "fan_avg":
-        counted, right = axes.fan_in + counted, axes.fan_in + right
-    return 1.0 if mode == "fan_in" or right == 0 else counted / right
+def _correction(mode: str, axes: KernelAxes) -> float:
+    """What makes up for the fans that Keras counts: it divides by one at least."""
+    counted = fan(mode, axes.fan_in, axes.groups * axes.fan_out)
+    right = fan(mode, *fans(axes))
+    return 1.0 if right == 0 else max(1.0, counted) / right

@@ -1,13 +1,14 @@
 """The layers that multiply inputs by a kernel, and what the axes of it mean."""
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from keras_initx._keras import is_of_keras, kernel_variable
+from keras_initx._keras import embeddings_variable, is_of_keras, kernel_variable
 from keras_initx._kernel.axes import KernelAxes
 
 
@@ -89,6 +90,11 @@ def layer_kernel(layer: layers.Layer) -> LayerKernel | None:
     return LayerKernel(kernel, _axes(kernel), bias, is_known=False)
 
 
+def embedding_axes(layer: layers.Embedding) -> KernelAxes:
+    """The axes of the table of an embedding, whose rows are looked up."""
+    return dataclasses.replace(_axes(embeddings_variable(layer)), is_lookup=True)
+
+
 def _axes(kernel: keras.Variable, **arguments: Any) -> KernelAxes:
     """The axes of a kernel, by the arguments of this package's initializers."""
     try:
@@ -131,15 +137,22 @@ def _channels(layer: layers.Layer) -> dict[str, Any]:
     return {"channels": (-1 - after,), "after_bias": after}
 
 
+def _strides(layer: layers.Layer) -> int:
+    """How many inputs a convolution has for each of its outputs, or the other way."""
+    return math.prod(layer.strides)
+
+
 def _convolution(layer: layers.Layer, kernel: keras.Variable) -> dict[str, Any]:
-    return {"axes": _axes(kernel, groups=layer.groups), **_channels(layer)}
+    axes = _axes(kernel, groups=layer.groups, strides=_strides(layer))
+    return {"axes": axes, **_channels(layer)}
 
 
 def _transposed_convolution(
     layer: layers.Layer, kernel: keras.Variable
 ) -> dict[str, Any]:
+    strides = _strides(layer)
     return {
-        "axes": _axes(kernel, input_axes=[-1], output_axes=[-2]),
+        "axes": _axes(kernel, input_axes=[-1], output_axes=[-2], strides=strides),
         "kernel_channels": (-2,),
         **_channels(layer),
     }
@@ -149,7 +162,7 @@ def _depthwise_convolution(
     layer: layers.Layer, kernel: keras.Variable
 ) -> dict[str, Any]:
     return {
-        "axes": _axes(kernel, batch_axes=[-2]),
+        "axes": _axes(kernel, batch_axes=[-2], strides=_strides(layer)),
         "kernel_channels": (-2, -1),
         **_channels(layer),
     }
@@ -159,8 +172,8 @@ def _separable_convolution(
     layer: layers.Layer, kernel: keras.Variable
 ) -> dict[str, Any]:
     depthwise = layer.depthwise_kernel
-    others = ((depthwise, _axes(depthwise, batch_axes=[-2])),)
-    return {"axes": _axes(kernel), "others": others, **_channels(layer)}
+    axes = _axes(depthwise, batch_axes=[-2], strides=_strides(layer))
+    return {"axes": _axes(kernel), "others": ((depthwise, axes),), **_channels(layer)}
 
 
 _DESCRIPTIONS = {

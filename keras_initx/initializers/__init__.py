@@ -6,6 +6,7 @@ from keras_initx.initializers._convolution_orthogonal import (
     ConvolutionOrthogonal as ConvolutionOrthogonal,
 )
 from keras_initx.initializers._depth_scaled import DepthScaled as DepthScaled
+from keras_initx.initializers._fan_scaled import FanScaled as FanScaled
 from keras_initx.initializers._fixup_scaled import FixupScaled as FixupScaled
 from keras_initx.initializers._gate_bias import GateBias as GateBias
 from keras_initx.initializers._gate_identity import GateIdentity as GateIdentity

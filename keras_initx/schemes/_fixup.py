@@ -101,9 +101,11 @@ def fixup(
         authors' code, https://github.com/hongyi-zhang/Fixup.
     """
     found = residuals_of("fixup", model, x)
-    if isinstance(initializer, str) and initializer == "default":
-        initializer = he_fan_out()
-    plan = Plan(initializer)
+    is_default = isinstance(initializer, str) and initializer == "default"
+    # The authors' fan-out is that of the kernel, also in a convolution with strides.
+    plan = Plan(
+        he_fan_out() if is_default else initializer, counts_strides=not is_default
+    )
     rows = [_plan(plan, branch, len(found.branches)) for branch in found.branches]
     notes = _heads(plan, found.heads) if zero_head else []
     normalized = [each for b in found.branches for each in b.normalizations]

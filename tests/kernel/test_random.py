@@ -38,6 +38,10 @@ def test_numbers_have_their_laws(source, monkeypatch):
         random.normal((20_000,), "float32", 1), scipy.stats.norm.cdf
     )
     limits.assert_distribution(random.uniform((20_000,), 2), scipy.stats.uniform.cdf)
+    limits.assert_distribution(
+        random.truncated_normal((20_000,), "float32", 1),
+        scipy.stats.truncnorm(-2, 2).cdf,
+    )
     integers = random.integers((20_000,), 3)
     assert integers.dtype == "int32"
     assert 0 <= integers.min() <= integers.max() <= 2**31 - 2

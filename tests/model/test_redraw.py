@@ -34,6 +34,13 @@ FANS = {
     ),
     "Conv2DTranspose": (layers.Conv2DTranspose(20, 3), (5, 5, 80), 9 * 80, 9 * 20),
     "Conv1DTranspose": (layers.Conv1DTranspose(80, 4), (5, 50), 4 * 50, 4 * 80),
+    "Conv2D, strides": (layers.Conv2D(80, 3, 3), (9, 9, 20), 9 * 20, 80),
+    "Conv1DTranspose, strides": (
+        layers.Conv1DTranspose(80, 4, strides=2),
+        (5, 50),
+        2 * 50,
+        4 * 80,
+    ),
     "DepthwiseConv2D": (
         layers.DepthwiseConv2D(3, depth_multiplier=2),
         (5, 5, 800),

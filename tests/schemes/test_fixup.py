@@ -82,6 +82,26 @@ def test_the_default_is_he_with_the_fan_out():
     )
 
 
+@pytest.mark.parametrize(
+    ("initializer", "variance"),
+    [
+        ("default", 2 / (9 * 96)),
+        (keras.initializers.VarianceScaling(2.0, "fan_out", seed=1), 8 / (9 * 96)),
+    ],
+)
+def test_the_default_counts_the_kernel_whatever_the_strides(initializer, variance):
+    """As the authors' code does; another initializer gets the fans of the layer."""
+    inputs = keras.Input((8, 8, 24))
+    h = layers.Conv2D(96, 3, 2, padding="same", activation="relu", name="first")(inputs)
+    h = layers.Conv2D(24, 3, padding="same", name="last")(h)
+    model = keras.Model(inputs, layers.Conv2D(24, 1, 2, name="shortcut")(inputs) + h)
+    fixup(model, initializer=initializer)
+    kernel = to_numpy(model.get_layer("first").kernel)
+    assert kernel.std() == pytest.approx(
+        np.sqrt(variance), rel=SIGMAS / np.sqrt(2 * kernel.size)
+    )
+
+
 def test_present_kernels_are_scaled_without_an_initializer():
     model = perceptron(4)
     before = weights_of(model)

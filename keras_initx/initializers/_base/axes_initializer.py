@@ -1,5 +1,6 @@
 """The base of the initializers of kernels: it knows what the axes mean."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -20,8 +21,11 @@ class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):
     `arguments`.
     """
 
-    # Classes with this argument set it in their constructor.
+    # Classes with these arguments set them in their constructor.
     groups = 1
+    strides = 1
+    # Whether the kernel is the table of an embedding: see `KernelAxes`.
+    is_lookup = False
 
     def __init__(
         self,
@@ -40,14 +44,16 @@ class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):
         self.batch_axes = _validate.axes(owner, "batch_axes", batch_axes)
 
     def read(self, shape: tuple[int, ...]) -> KernelAxes:
-        return KernelAxes.resolve(
+        axes = KernelAxes.resolve(
             type(self).__name__,
             shape,
             self.input_axes,
             self.output_axes,
             self.batch_axes,
             self.groups,
+            self.strides,
         )
+        return dataclasses.replace(axes, is_lookup=self.is_lookup)
 
     def check(self, axes: KernelAxes) -> None:
         """Raises a `ValueError` if the class cannot fill a kernel with these axes."""

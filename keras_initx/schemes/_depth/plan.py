@@ -1,5 +1,6 @@
 """What a scheme is going to write: all of it, or nothing."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -22,9 +23,12 @@ class Plan:
     Args:
         initializer: What draws the kernels that are scaled, or None: the present ones
             are scaled.
+        counts_strides: Whether the strides of a convolution change the fans of the
+            kernels that are scaled.
     """
 
-    def __init__(self, initializer: Any = None) -> None:
+    def __init__(self, initializer: Any = None, counts_strides: bool = True) -> None:
+        self._counts_strides = counts_strides
         self._draws = None if initializer is None else Redraw(initializer)
         self._steps: dict[int, Callable[[Changes], None]] = {}
 
@@ -35,6 +39,8 @@ class Plan:
         """
         for variable, axes in described.kernels:
             own = factor if variable is described.kernel else 1.0
+            if not self._counts_strides:
+                axes = dataclasses.replace(axes, strides=1)
             self._add(variable, self._draws, axes, own)
 
     def draw(self, variable: keras.Variable, axes: Any, initializer: Any) -> None:
