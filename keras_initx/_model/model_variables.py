@@ -7,7 +7,7 @@ import keras
 
 from keras_initx._keras import embeddings_variable
 from keras_initx._kernel.axes import KernelAxes
-from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.layer_kernel import embedding_axes, layer_kernel
 from keras_initx._model.layer_tree import (
     Place,
     layer_tree,
@@ -67,7 +67,7 @@ def _kernels(layer: keras.layers.Layer) -> dict[int, tuple[KernelAxes, int]]:
         return {}
     if isinstance(layer, keras.layers.Embedding):
         table = embeddings_variable(layer)
-        return {id(table): (KernelAxes.resolve("keras_initx", table.shape), 1)}
+        return {id(table): (embedding_axes(layer), 1)}
     described = cell_kernels(layer) or layer_kernel(layer)
     if described is None:
         return {}

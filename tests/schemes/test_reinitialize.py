@@ -420,7 +420,8 @@ FAN_IN = {
     "dense": (layers.Dense(80), (40,), 40),
     "depthwise": (layers.DepthwiseConv2D(3, depth_multiplier=2), (5, 5, 300), 9),
     "grouped": (layers.Conv2D(80, 3, groups=4), (5, 5, 40), 9 * 10),
-    "transposed": (layers.Conv2DTranspose(10, 3), (5, 5, 80), 9 * 80),
+    "transposed": (layers.Conv2DTranspose(20, 4, strides=2), (5, 5, 80), 4 * 80),
+    "embedding": (layers.Embedding(50, 60), (6,), 1),
     "einsum": (layers.EinsumDense("abc,cde->abde", (None, 4, 20)), (6, 60), 60),
 }
 
@@ -433,7 +434,7 @@ def test_rules_draw_by_the_fans_of_the_layer(name):
     samples = []
     for seed in range(5):
         reinitialize(model, {type(layer): "he_normal"}, seed=seed)
-        samples.append(to_numpy(layer.kernel).ravel())
+        samples.append(to_numpy(layer.weights[0]).ravel())
     assert_stddev(np.concatenate(samples), np.sqrt(2 / fan_in))
 
 
