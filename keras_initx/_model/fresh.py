@@ -17,7 +17,6 @@ from keras_initx._backend.seeds import folded
 from keras_initx._keras import is_of_keras, preserve_names, waiting_initializer
 from keras_initx._kernel.with_axes import with_axes
 from keras_initx._model.layer_tree import own_variables, without_number
-from keras_initx._model.redraw import dtype_of
 
 Initializer = keras.initializers.Initializer
 # The name and the shape of a variable, and what draws it.
@@ -66,28 +65,9 @@ class FreshLayer:
         return named if isinstance(named, Initializer) and self.problem else None
 
 
-def fresh_value(initializer: Any, variable: keras.Variable, seed: int) -> Any:
-    """A new value for a variable, whatever its axes."""
-    draws = initializer
-    if isinstance(initializer, Initializer) and has_seed(initializer):
-        draws = with_axes(initializer, None, seed)
-    elif not isinstance(initializer, _WITHOUT_CHANCE):
-        # A function of one's own may use the generators of the program.
-        set_global_seeds(seed)
-    return draws(tuple(variable.shape), dtype=dtype_of(variable))
-
-
 def has_seed(initializer: Any) -> bool:
     """Whether this initializer draws from a seed that one can give it."""
     return "seed" in initializer.get_config()
-
-
-_WITHOUT_CHANCE = (
-    keras.initializers.Zeros,
-    keras.initializers.Ones,
-    keras.initializers.Constant,
-    keras.initializers.Identity,
-)
 
 
 def _draws_of(

@@ -33,24 +33,29 @@ class Redraw:
         self._count += 1
         if seed is not None:
             seed = split(seed, self._count)[-1]
-        return new_kernel(self._initializer, variable, axes, blocks, seed)
+        return new_value(self._initializer, variable, axes, blocks, seed)
 
 
-def new_kernel(
-    initializer: Any, variable: keras.Variable, axes: KernelAxes, blocks: int, seed: Any
+def new_value(
+    initializer: Any,
+    variable: keras.Variable,
+    axes: KernelAxes | None,
+    blocks: int,
+    seed: Any,
 ) -> Any:
     """What an initializer draws for a variable, told what its axes mean.
 
     Args:
         initializer: A function `(shape, dtype)`.
         variable: keras.Variable.
-        axes: KernelAxes.
+        axes: KernelAxes, or None: the initializer reads the shape by itself.
         blocks: int. Each of so many, side by side, is drawn on its own, unless the
             initializer knows blocks itself.
         seed: int, `SeedGenerator` or None: the initializer's own.
     """
     shape, dtype = tuple(variable.shape), dtype_of(variable)
-    if blocks == 1 or isinstance(getattr(initializer, "blocks", None), int):
+    knows_blocks = isinstance(getattr(initializer, "blocks", None), int)
+    if axes is None or blocks == 1 or knows_blocks:
         return with_axes(initializer, axes, seed)(shape, dtype=dtype)
     shape = (*shape[:-1], shape[-1] // blocks)
     axes = dataclasses.replace(axes, shape=shape)

@@ -148,6 +148,28 @@ def test_automatic_names_count_within_the_model():
         np.testing.assert_array_equal(one, other)
 
 
+def test_functions_that_use_the_generators_of_the_program():
+    """Also those that a layer makes of its initializers, as LSTM does for its bias."""
+
+    def draws(shape, dtype):
+        return keras.random.normal(shape, dtype=dtype) + np.random.normal()  # noqa: NPY002
+
+    bias = keras.initializers.RandomNormal(seed=1)
+    inputs = keras.Input((3, 6))
+    x = layers.LSTM(6, bias_initializer=bias, return_sequences=True)(inputs)
+    x = layers.Dense(6)(layers.LSTM(6, bias_initializer=bias)(x))
+    model, results = keras.Model(inputs, layers.Dense(6)(x)), []
+    for _ in range(2):
+        reinitialize(model, {layers.Dense: draws}, seed=1)
+        results.append(values_of(model))
+    for path, value in results[0].items():
+        np.testing.assert_array_equal(value, results[1][path])
+    one, other = (v for p, v in results[0].items() if "lstm_cell/bias" in p)
+    assert not np.isclose(one[:6], other[:6]).any()
+    one, other = (v for p, v in results[0].items() if "dense" in p and "kernel" in p)
+    assert not np.isclose(one, other).any()
+
+
 def test_an_added_layer_changes_no_other_one():
     one, other = mlp(), mlp(extra=True)
     for model in (one, other):

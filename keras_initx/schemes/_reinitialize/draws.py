@@ -5,14 +5,22 @@ from typing import Any
 
 import keras
 
+from keras_initx._backend.global_seeds import set_global_seeds
 from keras_initx._backend.seeds import folded
-from keras_initx._model.fresh import FreshLayer, fresh_value
+from keras_initx._model.fresh import FreshLayer, has_seed
 from keras_initx._model.model_variables import ModelVariable
-from keras_initx._model.redraw import new_kernel
+from keras_initx._model.redraw import new_value
 from keras_initx._model.selection import Selection
 from keras_initx._model.variable_rules import VariableRules, name_of
 from keras_initx.schemes._reinitialize.draw_report import DrawRow
 from keras_initx.schemes._reinitialize.rules_json import initializer_of
+
+_Initializer = keras.initializers.Initializer
+_CONSTANTS = (
+    keras.initializers.Zeros,
+    keras.initializers.Ones,
+    keras.initializers.Constant,
+)
 
 
 class Draws:
@@ -58,10 +66,12 @@ class Draws:
         if initializer is None:
             return row, None
         seed = folded(self.seed, each.path)
-        if source == "layer" or each.axes is None:
-            value = fresh_value(initializer, each.variable, seed)
-        else:
-            value = new_kernel(initializer, each.variable, each.axes, each.blocks, seed)
+        if not _needs_no_chance(initializer):
+            # It may use the generators of the program.
+            set_global_seeds(seed)
+        # The layer's own initializer draws as it does when Keras calls it.
+        axes = None if source == "layer" else each.axes
+        value = new_value(initializer, each.variable, axes, each.blocks, seed)
         return dataclasses.replace(row, initializer=_label(initializer)), value
 
     def _choice(self, each: ModelVariable) -> tuple[str, Any, str]:
@@ -109,11 +119,18 @@ class Draws:
         return ""
 
 
+def _needs_no_chance(initializer: Any) -> bool:
+    """Whether an initializer has a seed that one can give it, or draws nothing."""
+    if isinstance(initializer, _CONSTANTS):
+        return True
+    return isinstance(initializer, _Initializer) and has_seed(initializer)
+
+
 _OF_ANOTHER = "a new layer of this class does not make it"
 
 
 def _label(initializer: Any) -> str:
     """The class of an initializer, or the name of a function."""
-    if isinstance(initializer, keras.initializers.Initializer):
+    if isinstance(initializer, _Initializer):
         return type(initializer).__name__
     return getattr(initializer, "__name__", type(initializer).__name__)
