@@ -7,7 +7,7 @@ import keras
 
 from keras_initx._model.model_variables import ModelVariable
 from keras_initx.initializers import HaarOrthogonal
-from keras_initx.schemes._reinitialize.presets.roles import inputs_of, role
+from keras_initx.schemes._reinitialize.presets.variable_roles import inputs_of, role
 
 # The deviation of a standard normal number that is cut off at two deviations.
 _DEVIATION = 0.87962566103423978

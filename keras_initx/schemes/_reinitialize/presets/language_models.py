@@ -9,7 +9,7 @@ from keras_initx import _validate
 from keras_initx._model.model_variables import ModelVariable
 from keras_initx.schemes._depth.residuals import residuals_of
 from keras_initx.schemes._depth.streams import streams_of
-from keras_initx.schemes._reinitialize.presets.roles import by_role
+from keras_initx.schemes._reinitialize.presets.variable_roles import by_role
 
 _STDDEV = 0.02
 

@@ -12,7 +12,7 @@ from keras_initx._model.example_batch import example_batches
 from keras_initx._model.graph import Dataflow
 from keras_initx._model.model_variables import ModelVariable
 from keras_initx.initializers import HaarOrthogonal
-from keras_initx.schemes._reinitialize.presets.roles import by_role, role
+from keras_initx.schemes._reinitialize.presets.variable_roles import by_role, role
 
 _HIDDEN, _POLICY, _VALUE = math.sqrt(2), 0.01, 1.0
 _VALUE_NAMES = ("value", "critic")

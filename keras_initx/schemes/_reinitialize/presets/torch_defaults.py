@@ -11,7 +11,7 @@ from keras_initx._keras import direct_sublayers
 from keras_initx._kernel.random import uniform
 from keras_initx._model.model_variables import ModelVariable
 from keras_initx.initializers._base.plain_initializer import SeededInitializer
-from keras_initx.schemes._reinitialize.presets.roles import (
+from keras_initx.schemes._reinitialize.presets.variable_roles import (
     inputs_of,
     is_in_attention,
     kernels_by_layer,

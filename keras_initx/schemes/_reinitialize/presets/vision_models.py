@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_initx._model.model_variables import ModelVariable
-from keras_initx.schemes._reinitialize.presets.roles import (
+from keras_initx.schemes._reinitialize.presets.variable_roles import (
     is_convolution,
     is_normalization,
     role,
