@@ -17,7 +17,7 @@ from keras_initx._model.optimizers import begin_again, optimizers_of
 from keras_initx._model.selection import Selection
 from keras_initx._model.variable_rules import VariableRules
 from keras_initx.schemes._reinitialize.draw_report import DrawReport, DrawRow
-from keras_initx.schemes._reinitialize.draws import Draws
+from keras_initx.schemes._reinitialize.variable_draws import Draws
 from keras_initx.schemes._reinitialize.presets.by_name import PRESETS
 from keras_initx.schemes._reinitialize.rules_json import EXAMPLE
 
