@@ -321,7 +321,7 @@ CATALOGUE = (
         only_shapes=((3, 4, 6), (2, 3, 4, 8), (1, 2, 3, 4, 8)),
         arguments=(
             {"base": "random_walk"},
-            {"scale": 3, "data_format": "channels_first", "groups": 2},
+            {"scale": 3, "method": "pixel_shuffle", "groups": 2},
             {"scale": [3], "method": "conv_transpose"},
             {"seed": 3, **PLAIN_AXES},
         ),
@@ -353,10 +353,10 @@ CATALOGUE = (
             Refusal(
                 {"groups": 2},
                 (3, 4, 8),
-                "`ICNR` needs data_format='channels_first' in a grouped or depthwise "
-                "convolution. Received: data_format='channels_last', groups=2, "
-                "batch_axes=None. With 'channels_last' the sub-pixels of one channel "
-                "would be in several groups, which have different inputs.",
+                "`ICNR` needs method='pixel_shuffle' in a grouped or depthwise "
+                "convolution. Received: method='depth_to_space', groups=2, "
+                "batch_axes=None. Otherwise the sub-pixels of one channel would be in "
+                "several groups, which have different inputs.",
             ),
             Refusal(
                 {"method": "conv_transpose"},

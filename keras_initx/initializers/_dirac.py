@@ -120,8 +120,10 @@ class Dirac(FixedInitializer):
 
 def _tap(tap: Any) -> int | list[int] | None:
     """An integer, or a list of them, as plain Python."""
-    if tap is None or _validate.is_integer(tap):
-        return None if tap is None else int(tap)
+    if tap is None:
+        return None
+    if _validate.is_integer(tap):
+        return int(tap)
     items = list(tap) if isinstance(tap, Iterable) else [None]
     if not all(_validate.is_integer(item) for item in items):
         raise _validate.error(

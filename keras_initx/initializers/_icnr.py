@@ -12,6 +12,8 @@ from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.based_initializer import BasedInitializer
 from keras_initx.initializers._base.scales import scales_for, scales_of
 
+_METHODS = ("depth_to_space", "pixel_shuffle", "conv_transpose")
+
 
 @register("initializers", "icnr")
 @shared_arguments
@@ -19,14 +21,16 @@ class ICNR(BasedInitializer):
     """Draws a kernel whose sub-pixels start equal: no checkerboard in the image.
 
         depth_to_space(x * K) = nearest(x * K_base)      method="depth_to_space"
+        pixel_shuffle(x * K) = nearest(x * K_base)       method="pixel_shuffle"
         conv_transpose(x, K) = nearest(x * K_base)       method="conv_transpose"
 
     A sub-pixel convolution makes `r` times as many channels, with r the product of
-    `scale`, and `keras.ops.depth_to_space` turns them into sub-pixels. Each filter of
-    K_base, of `out_channels / r` channels, stands in K once for each of its r
-    sub-pixels. Where these stand depends on the data format: `"channels_last"` puts all
-    channels of one sub-pixel side by side, and `"channels_first"`, like PyTorch's
-    `PixelShuffle`, all sub-pixels of one channel.
+    `scale`, and an operation turns them into sub-pixels. Each filter of K_base, of
+    `out_channels / r` channels, stands in K once for each of its r sub-pixels. Where
+    these stand depends on the operation. `keras.ops.depth_to_space` takes all channels
+    of one sub-pixel side by side. PyTorch's `PixelShuffle` takes all sub-pixels of one
+    channel side by side. So does Keras's operation with `"channels_first"` on JAX and
+    PyTorch, but not on TensorFlow.
 
     In a transposed convolution each tap of K_base, of the size `k / scale`, stands in K
     once for each sub-pixel. It needs `padding="valid"` and strides that are `scale`.
@@ -52,24 +56,23 @@ class ICNR(BasedInitializer):
             `"glorot_uniform"`.
         scale: int or list of int. By how much each spatial axis grows: one number for
             all of them, or one for each. Defaults to `2`.
-        data_format: str. That of `depth_to_space`: `"channels_last"` or
-            `"channels_first"`. Defaults to `"channels_last"`.
-        method: str. `"depth_to_space"`, or `"conv_transpose"` for the kernel of a
-            transposed convolution, whose axes are then `[-1]` and `[-2]` if none are
-            given. Defaults to `"depth_to_space"`.
-        groups: ... With groups the data format must be `"channels_first"`, because the
+        method: str. What makes the sub-pixels: `"depth_to_space"`, `"pixel_shuffle"`,
+            or `"conv_transpose"` for the kernel of a transposed convolution, whose axes
+            are then `[-1]` and `[-2]` if none are given. Defaults to
+            `"depth_to_space"`.
+        groups: ... With groups the method must be `"pixel_shuffle"`, because the
             sub-pixels of a channel have to be in one group.
         seed: ... None keeps the seed of `base`.
         input_axes: ...
         output_axes: ...
-        batch_axes: ... In a depthwise convolution the data format must be
-            `"channels_first"` too.
+        batch_axes: ... In a depthwise convolution the method must be `"pixel_shuffle"`
+            too.
 
     Raises:
         ValueError: If `base` is None, `scale` is not positive or does not fit the
-            kernel, `data_format` or `method` is unknown, `scale` does not divide the
-            number of output channels (in each group) or the kernel size, or the
-            sub-pixels of a channel would be in several groups.
+            kernel, `method` is unknown, `scale` does not divide the number of output
+            channels (in each group) or the kernel size, or the sub-pixels of a channel
+            would be in several groups.
 
     Reference:
         Aitken, Ledig, Theis, Caballero, Wang and Shi 2017, "Checkerboard artifact free
@@ -81,7 +84,6 @@ class ICNR(BasedInitializer):
         self,
         base: Any = "glorot_uniform",
         scale: Any = 2,
-        data_format: str = "channels_last",
         method: str = "depth_to_space",
         groups: int = 1,
         seed: Any = None,
@@ -91,12 +93,7 @@ class ICNR(BasedInitializer):
     ) -> None:
         super().__init__(base, groups, seed, input_axes, output_axes, batch_axes)
         self.scale = scales_of("ICNR", scale)
-        self.data_format = _validate.choice(
-            "ICNR", "data_format", data_format, ("channels_last", "channels_first")
-        )
-        self.method = _validate.choice(
-            "ICNR", "method", method, ("depth_to_space", "conv_transpose")
-        )
+        self.method = _validate.choice("ICNR", "method", method, _METHODS)
 
     def read(self, shape: tuple[int, ...]) -> KernelAxes:
         names_none = self.input_axes is None and self.output_axes is None
@@ -118,21 +115,18 @@ class ICNR(BasedInitializer):
         else:
             steps = {axes.output[-1]: math.prod(self._scales(axes))}
         shape = tuple(n // steps.get(axis, 1) for axis, n in enumerate(axes.shape))
-        # The layer that K_base stands for has no strides.
-        small = dataclasses.replace(axes, shape=shape, strides=1)
+        small = dataclasses.replace(axes, shape=shape)
+        if self.method == "conv_transpose":
+            # The layer that K_base stands for has no strides.
+            small = dataclasses.replace(small, strides=1)
         kernel = in_reach(self.draw_base(small, dtype))
         xp = namespace(kernel)
-        is_tiled = self.method == "depth_to_space" and self._is_channels_last()
         for axis, count in steps.items():
-            kernel = (
-                xp.concatenate([kernel] * count, axis=axis)
-                if is_tiled
-                else xp.repeat(kernel, count, axis=axis)
-            )
+            if self.method == "depth_to_space":
+                kernel = xp.concatenate([kernel] * count, axis=axis)
+            else:
+                kernel = xp.repeat(kernel, count, axis=axis)
         return kernel
-
-    def _is_channels_last(self) -> bool:
-        return self.data_format == "channels_last"
 
     def _scales(self, axes: KernelAxes) -> list[int]:
         """The factor of each axis of the image."""
@@ -162,14 +156,14 @@ class ICNR(BasedInitializer):
                 "For a dense layer pass a `scale` for each axis of the image, for "
                 "example [2, 2].",
             )
-        if self._is_channels_last() and (self.groups > 1 or axes.batch):
+        if self.method == "depth_to_space" and (self.groups > 1 or axes.batch):
             raise _validate.error(
                 "ICNR",
-                "data_format='channels_first' in a grouped or depthwise convolution",
-                f"data_format='channels_last', groups={self.groups}, "
+                "method='pixel_shuffle' in a grouped or depthwise convolution",
+                f"method='depth_to_space', groups={self.groups}, "
                 f"batch_axes={self.batch_axes}",
-                "With 'channels_last' the sub-pixels of one channel would be in "
-                "several groups, which have different inputs.",
+                "Otherwise the sub-pixels of one channel would be in several groups, "
+                "which have different inputs.",
             )
         factor = self.groups * math.prod(self._scales(axes))
         if axes.count(axes.output) % factor:
@@ -184,7 +178,6 @@ class ICNR(BasedInitializer):
     def get_config(self) -> dict[str, Any]:
         return {
             "scale": self.scale,
-            "data_format": self.data_format,
             "method": self.method,
             **super().get_config(),
         }

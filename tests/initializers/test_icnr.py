@@ -7,7 +7,7 @@ import keras
 import limits
 import numpy as np
 import pytest
-from catalogue import refuses, to_numpy
+from catalogue import BACKEND, framework, refuses, to_numpy
 from keras import layers, ops
 
 from keras_initx.initializers import ICNR, FanScaled
@@ -26,7 +26,7 @@ def inputs(rank, channels=4):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def shuffled(image, scales, data_format):
+def shuffled(image, scales, method):
     """Depth to space in NumPy, pixel by pixel; the image is channels last."""
     batch, *sizes, channels = image.shape
     factor = math.prod(scales)
@@ -40,9 +40,9 @@ def shuffled(image, scales, data_format):
             part = part * s + p % s
         for channel in range(count):
             depth = {
-                "channels_last": part * count + channel,
-                "channels_first": channel * factor + part,
-            }[data_format]
+                "depth_to_space": part * count + channel,
+                "pixel_shuffle": channel * factor + part,
+            }[method]
             result[(slice(None), *pixel, channel)] = image[
                 (slice(None), *from_pixel, depth)
             ]
@@ -65,25 +65,25 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("method", ["depth_to_space", "pixel_shuffle"])
 @pytest.mark.parametrize(("rank", "scales"), CASES)
-def test_depth_to_space_gives_nearest_neighbours(rank, scales, data_format):
-    initializer = ICNR(FanScaled(seed=1), scales, data_format)
+def test_depth_to_space_gives_nearest_neighbours(rank, scales, method):
+    initializer = ICNR(FanScaled(seed=1), scales, method)
     layer = CONVOLUTIONS[rank](
         3 * math.prod(scales), 3, padding="same", kernel_initializer=initializer
     )
     image = to_numpy(layer(inputs(rank)))
-    large = shuffled(image, scales, data_format)
+    large = shuffled(image, scales, method)
     small = large[(slice(None), *(slice(None, None, scale) for scale in scales))]
     np.testing.assert_allclose(large, nearest(small, scales), atol=1e-6)
     # The numbers themselves are equal bit for bit.
     kernel = to_numpy(layer.kernel)
     counts = {
-        "channels_last": (math.prod(scales), 3),
-        "channels_first": (3, math.prod(scales)),
-    }[data_format]
+        "depth_to_space": (math.prod(scales), 3),
+        "pixel_shuffle": (3, math.prod(scales)),
+    }[method]
     copies = kernel.reshape(-1, *counts)
-    copies = copies.swapaxes(1, 2) if data_format == "channels_last" else copies
+    copies = copies.swapaxes(1, 2) if method == "depth_to_space" else copies
     assert (copies == copies[..., :1]).all()
     # And it is a convolution with what the base draws for the smaller kernel.
     base = FanScaled(seed=1)((*(3,) * rank, 4, 3))
@@ -101,19 +101,32 @@ def test_it_is_made_for_the_operation_of_keras(scale):
     assert len(np.unique(np.round(small, 4))) > small.size / 2
 
 
-def test_channels_first_is_made_for_the_operation_of_keras():
-    kernel = ICNR(data_format="channels_first", seed=1)((3, 3, 4, 12))
-    image = ops.conv(inputs(2), kernel)
-    image = ops.depth_to_space(ops.transpose(image, (0, 3, 1, 2)), 2, "channels_first")
-    image = to_numpy(image).transpose(0, 2, 3, 1)
+@pytest.mark.several_frameworks
+def test_the_other_one_is_made_for_the_operation_of_pytorch():
+    torch = framework("torch")
+    kernel = ICNR(method="pixel_shuffle", seed=1)((3, 3, 4, 12))
+    image = to_numpy(ops.conv(inputs(2), kernel)).transpose(0, 3, 1, 2)
+    image = torch.nn.PixelShuffle(2)(torch.as_tensor(image)).numpy()
+    image = image.transpose(0, 2, 3, 1)
     small = image[:, ::2, ::2]
     np.testing.assert_allclose(image, nearest(small, (2, 2)), atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_channels_first_have_the_order_that_the_docstring_names(scale):
+    method = "depth_to_space" if BACKEND == "tensorflow" else "pixel_shuffle"
+    kernel = ICNR(scale=scale, method=method, seed=1)((3, 3, 4, 3 * scale**2))
+    image = ops.transpose(ops.conv(inputs(2), kernel), (0, 3, 1, 2))
+    image = ops.depth_to_space(image, scale, "channels_first")
+    image = to_numpy(image).transpose(0, 2, 3, 1)
+    small = image[:, ::scale, ::scale]
+    np.testing.assert_allclose(image, nearest(small, (scale, scale)), atol=1e-6)
 
 
 def test_the_other_order_of_the_channels_makes_a_checkerboard():
     """The popular mistake: the code for another framework's shuffle."""
     layer = layers.Conv2D(
-        12, 3, kernel_initializer=ICNR(data_format="channels_first", seed=1)
+        12, 3, kernel_initializer=ICNR(method="pixel_shuffle", seed=1)
     )
     image = to_numpy(ops.depth_to_space(layer(inputs(2)), 2))
     small = image[:, ::2, ::2]
@@ -150,19 +163,19 @@ def test_groups_keep_the_sub_pixels_together():
         24,
         3,
         groups=2,
-        kernel_initializer=ICNR(data_format="channels_first", groups=2, seed=1),
+        kernel_initializer=ICNR(method="pixel_shuffle", groups=2, seed=1),
     )
-    image = shuffled(to_numpy(layer(inputs(2))), [2, 2], "channels_first")
+    image = shuffled(to_numpy(layer(inputs(2))), [2, 2], "pixel_shuffle")
     small = image[:, ::2, ::2]
     np.testing.assert_allclose(image, nearest(small, (2, 2)), atol=1e-6)
 
 
 def test_a_depthwise_convolution_keeps_them_together():
-    initializer = ICNR(data_format="channels_first", batch_axes=[-2], seed=1)
+    initializer = ICNR(method="pixel_shuffle", batch_axes=[-2], seed=1)
     layer = layers.DepthwiseConv2D(
         3, depth_multiplier=8, depthwise_initializer=initializer
     )
-    image = shuffled(to_numpy(layer(inputs(2))), [2, 2], "channels_first")
+    image = shuffled(to_numpy(layer(inputs(2))), [2, 2], "pixel_shuffle")
     small = image[:, ::2, ::2]
     np.testing.assert_allclose(image, nearest(small, (2, 2)), atol=1e-6)
 
