@@ -124,7 +124,7 @@ def _tap(tap: Any) -> int | list[int] | None:
         return None
     if _validate.is_integer(tap):
         return int(tap)
-    items = list(tap) if isinstance(tap, Iterable) else [None]
+    items: list[Any] = list(tap) if isinstance(tap, Iterable) else [None]
     if not all(_validate.is_integer(item) for item in items):
         raise _validate.error(
             "Dirac",
