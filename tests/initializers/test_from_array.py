@@ -194,6 +194,8 @@ LARGE = base64.b64encode(zlib.compress(bytes(10**7))).decode()
         {**GOOD, "shape": [-1, 3]},
         {**GOOD, "shape": None},
         {**GOOD, "data": GOOD["data"][:-8]},
+        # The numbers are there, and their checksum is not whole.
+        {**GOOD, "data": GOOD["data"][:-4]},
         {**GOOD, "data": "!" + GOOD["data"]},
         {**GOOD, "data": "eJw" + GOOD["data"][3:40] + "AAAA" + GOOD["data"][44:]},
         {**GOOD, "data": None},

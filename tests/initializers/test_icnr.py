@@ -10,6 +10,8 @@ import pytest
 from catalogue import BACKEND, framework, refuses, to_numpy
 from keras import layers, ops
 
+from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.redraw import Redraw
 from keras_initx.initializers import ICNR, FanScaled
 
 CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}
@@ -197,6 +199,16 @@ def test_the_fans_are_those_of_the_small_kernel(arguments, shape, n):
     base = keras.initializers.VarianceScaling(3.0, "fan_out", "untruncated_normal")
     kernel = to_numpy(ICNR(base, seed=1, **arguments)(shape))
     limits.assert_stddev(np.unique(kernel), math.sqrt(3.0 / n))
+
+
+def test_a_layer_of_a_model_is_drawn_by_its_axes():
+    """K_base of a transposed convolution has no strides."""
+    layer = layers.Conv2DTranspose(50, 4, strides=2)
+    layer.build((None, 5, 5, 100))
+    initializer = ICNR("fan_scaled", method="conv_transpose", seed=1)
+    kernel, axes = layer_kernel(layer).kernels[0]
+    drawn = np.unique(to_numpy(Redraw(initializer)(kernel, axes)))
+    limits.assert_stddev(drawn, math.sqrt(1 / (4 * 100)))
 
 
 @pytest.mark.parametrize("scale", [0, [2, 0], 1.5, "2", [], None])
