@@ -30,12 +30,16 @@ from keras_initx.config import portable_seeds as portable_seeds
 from keras_initx.constraints import Orthonormal as Orthonormal
 from keras_initx.diagnostics import compare as compare
 from keras_initx.diagnostics import signal_report as signal_report
+from keras_initx.initializers import ICNR as ICNR
+from keras_initx.initializers import Bilinear as Bilinear
 from keras_initx.initializers import Blockwise as Blockwise
 from keras_initx.initializers import ChronoBias as ChronoBias
 from keras_initx.initializers import ConvolutionOrthogonal as ConvolutionOrthogonal
 from keras_initx.initializers import DepthScaled as DepthScaled
+from keras_initx.initializers import Dirac as Dirac
 from keras_initx.initializers import FanScaled as FanScaled
 from keras_initx.initializers import FixupScaled as FixupScaled
+from keras_initx.initializers import FromArray as FromArray
 from keras_initx.initializers import GateBias as GateBias
 from keras_initx.initializers import GateIdentity as GateIdentity
 from keras_initx.initializers import GateOrthogonal as GateOrthogonal
@@ -44,10 +48,13 @@ from keras_initx.initializers import LooksLinear as LooksLinear
 from keras_initx.initializers import OrthogonalDelta as OrthogonalDelta
 from keras_initx.initializers import PriorBias as PriorBias
 from keras_initx.initializers import RandomWalk as RandomWalk
+from keras_initx.initializers import Siren as Siren
 from keras_initx.initializers import Sparse as Sparse
 from keras_initx.initializers import SpectralRadius as SpectralRadius
 from keras_initx.initializers import TFixupScaled as TFixupScaled
+from keras_initx.initializers import TorchBias as TorchBias
 from keras_initx.initializers import Unitary as Unitary
+from keras_initx.initializers import ZerO as ZerO
 from keras_initx.layers import CReLU as CReLU
 from keras_initx.layers import Scale as Scale
 from keras_initx.layers import (

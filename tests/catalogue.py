@@ -155,6 +155,10 @@ def refusals_of_axes(name: str) -> tuple[Refusal, ...]:
     )
 
 
+# An array, and an initializer that is saved by the hash of another one.
+ARRAY = np.random.default_rng(0).normal(size=(3, 4, 6)).astype("float32")
+HELD = initializers.FromArray(ARRAY + 1, store="hash")
+
 CATALOGUE = (
     Row(
         initializers.HaarOrthogonal,
@@ -308,6 +312,172 @@ CATALOGUE = (
                 "`groups` of the convolution.",
             ),
         ),
+    ),
+    Row(
+        initializers.ICNR,
+        ids=("icnr",),
+        initializer_arguments=("base",),
+        ranks=(3, 4, 5),
+        only_shapes=((3, 4, 6), (2, 3, 4, 8), (1, 2, 3, 4, 8)),
+        arguments=(
+            {"base": "random_walk"},
+            {"scale": 3, "method": "pixel_shuffle", "groups": 2},
+            {"scale": [3], "method": "conv_transpose"},
+            {"seed": 3, **PLAIN_AXES},
+        ),
+        follows_its_axes=False,
+        draws_as_keras=True,
+        refusals=(
+            Refusal(
+                {},
+                (4, 6),
+                "`ICNR` needs a kernel with spatial axes and one axis of outputs. "
+                "Received: shape=(4, 6) with the spatial axes () and the output axes "
+                "(1,). For a dense layer pass a `scale` for each axis of the image, "
+                "for example [2, 2].",
+            ),
+            Refusal(
+                {},
+                (3, 3, 4, 6),
+                "`ICNR` needs a number of output channels that is a multiple of 4. "
+                "Received: shape=(3, 3, 4, 6) with 6 output channels, scale=2, "
+                "groups=1. Each channel needs one output for each of its sub-pixels.",
+            ),
+            Refusal(
+                {"scale": [2, 2]},
+                (3, 4, 8),
+                "`ICNR` needs one number in `scale` for each of 1 spatial axes. "
+                "Received: scale=[2, 2], shape=(3, 4, 8). Pass one integer, or a list "
+                "as long as the kernel size.",
+            ),
+            Refusal(
+                {"groups": 2},
+                (3, 4, 8),
+                "`ICNR` needs method='pixel_shuffle' in a grouped or depthwise "
+                "convolution. Received: method='depth_to_space', groups=2, "
+                "batch_axes=None. Otherwise the sub-pixels of one channel would be in "
+                "several groups, which have different inputs.",
+            ),
+            Refusal(
+                {"method": "conv_transpose"},
+                (3, 4, 8),
+                "`ICNR` needs a kernel size that is a multiple of `scale`, which are "
+                "the strides. Received: shape=(3, 4, 8) with the spatial sizes (3,), "
+                "scale=2. Take a kernel size of one or two times the strides.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.Bilinear,
+        ids=("bilinear",),
+        ranks=(3, 4, 5),
+        only_shapes=((4, 4, 6), (4, 5, 4, 6), (1, 4, 5, 4, 6)),
+        arguments=({"scale": 2}, {"scale": [1]}, AXES),
+        follows_its_axes=False,
+        is_random=False,
+        refusals=(
+            Refusal(
+                {},
+                (3, 4, 6),
+                "`Bilinear` needs the `scale` of a kernel that has not the usual size "
+                "for any strides. Received: scale=None, shape=(3, 4, 6) with the "
+                "spatial sizes (3,). Pass the strides of the layer as `scale`.",
+            ),
+            Refusal(
+                {"scale": 2},
+                (4, 3, 4, 6),
+                "`Bilinear` needs a kernel size of at least 2 * strides, or 2 * "
+                "strides - 1 for odd strides. Received: shape=(4, 3, 4, 6) with the "
+                "spatial sizes (4, 3), scale=2. Take a larger kernel.",
+            ),
+            Refusal(
+                {"scale": [2]},
+                (4, 4, 4, 6),
+                "`Bilinear` needs one number in `scale` for each of 2 spatial axes. "
+                "Received: scale=[2], shape=(4, 4, 4, 6). Pass one integer, or a list "
+                "as long as the kernel size.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.Dirac,
+        ids=("dirac",),
+        arguments=(
+            {"groups": 2, "padding": "causal"},
+            {"tap": 0, "padding": "valid"},
+            {"tap": [1]},
+            PLAIN_AXES,
+        ),
+        follows_its_axes=False,
+        is_random=False,
+        refusals=(
+            Refusal(
+                {"tap": 3},
+                (5, 3, 4, 6),
+                "`Dirac` needs a `tap` of the kernel for each spatial axis, from 0. "
+                "Received: tap=3, shape=(5, 3, 4, 6) with the spatial sizes (5, 3). "
+                "Pass None for the tap of the pixel itself.",
+            ),
+            Refusal(
+                {"tap": [1, 1]},
+                (3, 4, 6),
+                "`Dirac` needs a `tap` of the kernel for each spatial axis, from 0. "
+                "Received: tap=[1, 1], shape=(3, 4, 6) with the spatial sizes (3,). "
+                "Pass None for the tap of the pixel itself.",
+            ),
+            Refusal(
+                {"groups": 4},
+                (3, 4, 6),
+                "`Dirac` needs `groups` to divide the number of output channels. "
+                "Received: groups=4, shape=(3, 4, 6) with 6 output channels. Pass the "
+                "`groups` of the convolution.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.Siren,
+        ids=("siren",),
+        arguments=({"omega": 10.0}, {"first": True}, {"seed": 3, **AXES}),
+        follows_its_axes=False,
+    ),
+    Row(
+        initializers.ZerO,
+        ids=("zero_hadamard",),
+        arguments=({"groups": 2}, AXES),
+        is_random=False,
+        refusals=(
+            Refusal(
+                {"groups": 4},
+                (3, 4, 6),
+                "`ZerO` needs `groups` to divide the number of output channels. "
+                "Received: groups=4, shape=(3, 4, 6) with 6 output channels. Pass the "
+                "`groups` of the convolution.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.FromArray,
+        ids=(),
+        required={"array": initializers.FromArray(ARRAY).get_config()["array"]},
+        arguments=(HELD.get_config(),),
+        ranks=(3,),
+        only_shapes=((3, 4, 6),),
+        is_random=False,
+        refusals=(
+            Refusal(
+                {},
+                (4, 6),
+                "`FromArray` needs a weight with the shape of its array, (3, 4, 6). "
+                "Received: shape=(4, 6). Pass an array of the shape of the weight.",
+            ),
+        ),
+    ),
+    Row(
+        initializers.TorchBias,
+        ids=(),
+        required={"fan_in": 16},
+        arguments=({"fan_in": 9}, {"seed": 3}),
+        ranks=(1, 2, 3, 4, 5),
     ),
     Row(
         initializers.FixupScaled,

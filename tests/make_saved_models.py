@@ -25,6 +25,7 @@ def make_model() -> keras.Model:
         [
             keras.Input((4, 2)),
             *recurrent_layers(),
+            *small_layers(),
             keras.layers.Conv1D(
                 4, 3, kernel_initializer=initializers.OrthogonalDelta(1.5, seed=1)
             ),
@@ -48,6 +49,34 @@ def make_model() -> keras.Model:
             ),
         ]
     )
+
+
+def small_layers() -> list[keras.Layer]:
+    """Layers that use the small classes. They keep four steps of four channels."""
+    array = np.linspace(-1, 1, 16).reshape(1, 4, 4)
+    convolutions = {
+        "fan_scaled": initializers.FanScaled(gain="relu", seed=10),
+        "icnr": initializers.ICNR("fan_scaled", seed=11),
+        "dirac": "dirac",
+        "siren": initializers.Siren(omega=1.0, seed=12),
+        "zero": "zero_hadamard",
+        "array": initializers.FromArray(array),
+    }
+    return [
+        *(
+            keras.layers.Conv1D(
+                4,
+                1,
+                kernel_initializer=initializer,
+                bias_initializer=initializers.TorchBias(4, seed=13),
+                name=name,
+            )
+            for name, initializer in convolutions.items()
+        ),
+        keras.layers.Conv1DTranspose(
+            4, 1, kernel_initializer="bilinear", name="bilinear"
+        ),
+    ]
 
 
 def recurrent_layers() -> list[keras.Layer]:

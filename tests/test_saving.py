@@ -187,8 +187,13 @@ INITIALIZERS = ("kernel_initializer", "recurrent_initializer", "bias_initializer
 
 def layer_of(row, initializer, name):
     """A layer with this initializer, for inputs of shape `(batch, 4, 4)`."""
-    if row.fills_any_kernel:
-        return keras.layers.Conv1D(6, 3, kernel_initializer=initializer, name=name)
+    arguments = {"kernel_initializer": initializer, "name": name}
+    if row.fills_any_kernel or row.cls is initializers.ICNR:
+        return keras.layers.Conv1D(6, 3, **arguments)
+    if row.cls is initializers.FromArray:
+        return keras.layers.Conv1D(6, 3, **arguments)
+    if row.cls is initializers.Bilinear:
+        return keras.layers.Conv1DTranspose(6, 4, **arguments)
     if row.cls is initializers.PriorBias:
         return keras.layers.Dense(3, bias_initializer=initializer, name=name)
     if row.ranks == (1,):

