@@ -4,3 +4,4 @@ from keras_initx.schemes._depth_scale import depth_scale as depth_scale
 from keras_initx.schemes._fixup import fixup as fixup
 from keras_initx.schemes._lsuv.scheme import lsuv as lsuv
 from keras_initx.schemes._t_fixup import t_fixup as t_fixup
+from keras_initx.schemes._warm_start.start import warm_start as warm_start
