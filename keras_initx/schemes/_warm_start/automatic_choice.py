@@ -118,10 +118,10 @@ class AutomaticChoice:
         sizes = [(old[axis], variable.shape[axis]) for axis in axes]
         is_wider = any(before < after for before, after in sizes)
         if self.copies is None:
-            if is_wider:
-                return Choice(note="what the model computes is not known")
             if self._is_last(variable, axes):
                 return Choice(note="other class count")
+            if is_wider:
+                return Choice(note="what the model computes is not known")
             return Choice(["select"])
         rule = "net2net" if is_wider else "select"
         if self.copies.roles(variable) is None:

@@ -85,7 +85,7 @@ class Decisions:
     ) -> np.ndarray:
         """The array of the source by these rules, one after the other."""
         array, shape = source.read(), tuple(variable.shape)
-        seed, copies = self._seeds(variable.path), self._automatic.copies
+        seed, copies = self._seeds(source.path), self._automatic.copies
         own = functools.partial(values_of, variable)
         try:
             for place, rule in enumerate(rules):

@@ -63,10 +63,11 @@ def _own_variables(layer: keras.layers.Layer) -> dict[str, StoredVariable]:
 
 
 def values_of(value: Any) -> np.ndarray:
-    """What a variable or a tensor holds; it may share the memory of that."""
+    """A copy of what a variable or a tensor holds."""
     if isinstance(value, keras.Variable):
         value = view(stored(value))
-    return plain(value if isinstance(value, np.ndarray) else ops.convert_to_numpy(value))
+    is_array = isinstance(value, np.ndarray)
+    return plain(np.array(value if is_array else ops.convert_to_numpy(value)))
 
 
 @functools.cache

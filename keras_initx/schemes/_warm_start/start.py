@@ -88,6 +88,7 @@ class _Start:
     ) -> None:
         self._model, self._source, self._match = model, source, match
         self._source_layers = source_layers
+        self._notes: list[str] = []
         self._layers = model_layers(model)
         self._pairs = self._best_pairs()
         check_pairs(self._layers, self._pairs)
@@ -120,10 +121,11 @@ class _Start:
             raise nothing_matches(
                 self._match, self._layers, self._source_layers, self._pairs
             )
+        self._notes = [] if automatic.copies is None else automatic.copies.notes()
         self._zero_new_branches(decisions)
         self._carry_out(decisions, automatic.copies)
-        notes = [] if automatic.copies is None else automatic.copies.notes()
-        return StartReport([d.row for d in decisions], self._unused(decisions), notes)
+        rows = [decision.row for decision in decisions]
+        return StartReport(rows, self._unused(decisions), self._notes)
 
     def _flow(self) -> UnitFlow | None:
         found = self._residuals
@@ -151,10 +153,20 @@ class _Start:
                     with allow_interrupts():
                         value = decision.value()
                     changes.assign(decision.variable, value)
-            if copies is not None and _is_whole(decisions, copies):
-                path = unequal_copies(self._model, copies.flow)
-                if path:
-                    raise unequal_units(path)
+            if copies is not None and copies.has_copies():
+                self._check(decisions, copies)
+
+    def _check(self, decisions: list[Decision], copies: UnitCopies) -> None:
+        """Raises a `ValueError` if the copies of a unit are not equal."""
+        left = {id(d.variable) for d in decisions if d.value is None}
+        path = unequal_copies(self._model, copies.flow, left)
+        if path and not copies.touches(left):
+            raise unequal_units(path)
+        if path:
+            self._notes.append(
+                "Layers that the source does not have stand among wider ones: the "
+                f"function is not kept. The first layer that shows it is {path}."
+            )
 
     def _unused(self, decisions: list[Decision]) -> list[str]:
         """The variables of the source that went nowhere."""
@@ -165,12 +177,3 @@ class _Start:
 
 def _sources(pairs: Pairs) -> dict[int, int]:
     return {number: id(source) for number, source in pairs.items()}
-
-
-def _is_whole(decisions: list[Decision], copies: UnitCopies) -> bool:
-    """Whether units get copies, and no kernel among them was left as it was drawn."""
-    if not any(space.new > space.old for space in copies.changed()):
-        return False
-    left = {id(d.variable) for d in decisions if d.value is None}
-    makers = {maker for space in copies.changed() for maker in space.makers}
-    return not left & makers

@@ -89,6 +89,24 @@ class UnitCopies:
         spaces = {id(s): s for u in self._used() for s in self._spaces.of(u)}
         return [s for s in spaces.values() if s.old != s.new and not s.reason]
 
+    def has_copies(self) -> bool:
+        """Whether there are more units than in the source."""
+        return any(space.new > space.old for space in self.changed())
+
+    def touches(self, variables: set[int]) -> bool:
+        """Whether one of these variables stands among units that have copies.
+
+        What only sums over them does not.
+        """
+        return any(
+            space.new > space.old and not space.reason
+            for number, roles in self.flow.roles.items()
+            if number in variables
+            for axis, units in enumerate(roles.axes)
+            if units and axis not in roles.inputs
+            for space in self._spaces.of(units)
+        )
+
     def notes(self) -> list[str]:
         """What a mean over units makes of copies."""
         uneven = {

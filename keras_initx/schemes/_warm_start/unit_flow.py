@@ -20,18 +20,18 @@ class UnitFlow:
     Attributes:
         spaces: Spaces.
         roles: dict. The axes of each variable that is understood, by its identity.
-        outputs: dict. The units that leave each layer, by its identity.
+        layers: dict. The units that enter and leave each layer, by its identity; None
+            for a layer that is not understood.
         axis: int. The axis of a tensor that numbers its units.
     """
 
     def __init__(self, model: keras.layers.Layer, graph: Dataflow) -> None:
         self.spaces = Spaces()
         self.roles: dict[int, Roles] = {}
-        self.outputs: dict[int, Units] = {}
         formats = {getattr(each, "data_format", None) for each in sublayers(model)}
         self.axis = 1 if "channels_first" in formats else -1
         self._nodes = graph.nodes
-        self._layers: dict[int, LayerUnits | None] = {}
+        self.layers: dict[int, LayerUnits | None] = {}
         self._attentions: dict[int, AttentionUnits] = {}
         # The units of what each node makes; None if nobody knows them.
         self._units: list[Units | None] = []
@@ -75,7 +75,7 @@ class UnitFlow:
         layer = node.layer
         if layer is None:
             return None
-        known = self._layers.get(id(layer))
+        known = self.layers.get(id(layer))
         if known is not None:
             # A layer that is shared.
             size = None if known.inputs is None else self.spaces.size(known.inputs)
@@ -86,12 +86,11 @@ class UnitFlow:
                 self.spaces.fix(known.inputs, _UNKNOWN)
             return known.outputs
         found = self._described(node, layer)
-        self._layers[id(layer)] = found
+        self.layers[id(layer)] = found
         if found is None:
             self._fix_sources(node, f"{layer.path} is not understood")
             return None
         self.roles |= {id(variable): roles for variable, roles in found.roles}
-        self.outputs[id(layer)] = found.outputs
         return found.outputs
 
     def _described(self, node: Node, layer: keras.layers.Layer) -> LayerUnits | None:

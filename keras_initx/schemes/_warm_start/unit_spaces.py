@@ -66,8 +66,6 @@ class Space:
         self.is_input |= other.is_input
         self.is_output |= other.is_output
         self.is_normalized |= other.is_normalized
-        if self.new != other.new:
-            self.fixed = "units are joined with others"
 
 
 class Spaces:
@@ -76,6 +74,8 @@ class Spaces:
     def __init__(self) -> None:
         self._spaces: list[Space] = []
         self._same: list[int] = []
+        # Spaces that turned out to be several ones side by side.
+        self._parts: dict[int, Units] = {}
 
     def add(self, size: int, fixed: str = "") -> Units:
         """An axis of units of its own."""
@@ -85,7 +85,7 @@ class Spaces:
 
     def of(self, units: Units) -> list[Space]:
         """The spaces of an axis, in their order."""
-        return [self._spaces[self._find(each)] for each in units]
+        return [self._spaces[each] for each in self._flat(units)]
 
     def size(self, units: Units) -> int:
         """How many entries an axis of the model has."""
@@ -97,6 +97,15 @@ class Spaces:
 
     def unite(self, one: Units, other: Units) -> None:
         """Two axes whose units meet one by one, as in an addition."""
+        one, other = self._flat(one), self._flat(other)
+        for whole, parts in ((one, other), (other, one)):
+            is_part = len(whole) == 1 < len(parts) and whole[0] not in parts
+            if is_part and self.size(whole) == self.size(parts):
+                # What makes them makes units of several spaces.
+                self._parts[whole[0]] = parts
+                for part in parts:
+                    self._spaces[part].merge(self._spaces[whole[0]])
+                return
         if [s.new for s in self.of(one)] != [s.new for s in self.of(other)]:
             self.fix((*one, *other), "units are joined with others")
             return
@@ -118,6 +127,12 @@ class Spaces:
             parts.append(start + continued(space.old, space.new))
             start += space.old
         return np.concatenate(parts)
+
+    def _flat(self, units: Units) -> Units:
+        """The axis in terms of spaces that are not several ones."""
+        roots = [self._find(each) for each in units]
+        parts = [self._flat(self._parts.get(root, ())) or (root,) for root in roots]
+        return tuple(each for part in parts for each in part)
 
     def _find(self, number: int) -> int:
         while self._same[number] != number:

@@ -1,4 +1,4 @@
-"""A seed for each variable, hashed from the seed of the call and the variable's path."""
+"""A seed for each variable, hashed from the seed of the call and a path."""
 
 import zlib
 from typing import Any
@@ -23,7 +23,7 @@ class VariableSeeds:
         self._seed = keras.random.SeedGenerator() if seed is None else seed
 
     def __call__(self, path: str) -> Any:
-        """The seed of the variable with this path."""
+        """The seed of what comes from the variable of the source with this path."""
         if isinstance(self._seed, keras.random.SeedGenerator):
             return self._seed
         (seed,) = split(self._seed % 2**32 * 2**32 + zlib.crc32(path.encode()), 1)
