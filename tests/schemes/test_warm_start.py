@@ -267,7 +267,7 @@ def vision_transformer(size=8, width=4):
 def test_positions_on_a_grid():
     source = randomized(vision_transformer())
     table = np.zeros((1, 17, 4))
-    rows, columns = np.mgrid[:4, :4]
+    rows, _ = np.mgrid[:4, :4]
     # A straight plane is interpolated exactly, away from the border.
     table[0, 1:, 0], table[0, 1:, 1] = rows.reshape(-1), 5.0
     table[0, 0] = 7.0
@@ -482,5 +482,3 @@ def test_units_that_are_not_treated_one_by_one():
         warm_start(model, source)
     for path, value in weights_of(model).items():
         np.testing.assert_array_equal(value, before[path])
-
-

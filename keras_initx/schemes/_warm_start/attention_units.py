@@ -18,8 +18,7 @@ class AttentionUnits:
     def __init__(self, spaces: Spaces, attention: layers.MultiHeadAttention) -> None:
         self._spaces = spaces
         query, value = (
-            each.kernel.shape
-            for each in (attention.query_dense, attention.value_dense)
+            each.kernel.shape for each in (attention.query_dense, attention.value_dense)
         )
         self._heads = spaces.add(query[1])
         self._keys = spaces.add(query[2])
@@ -29,7 +28,9 @@ class AttentionUnits:
     def of(self, layer: layers.Layer, inputs: Units | None) -> LayerUnits | None:
         """The units of one of the projections."""
         kernel, bias = layer.kernel, layer.bias
-        if not all(isinstance(v, keras.Variable) for v in (kernel, bias) if v is not None):
+        if not all(
+            isinstance(v, keras.Variable) for v in (kernel, bias) if v is not None
+        ):
             return None
         attention, spaces = self._attention, self._spaces
         is_output = layer is attention.output_dense

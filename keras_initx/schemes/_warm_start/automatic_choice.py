@@ -99,9 +99,7 @@ class AutomaticChoice:
         choice = self._units(variable, old, axes)
         return Choice([*rules, *choice.rules] if choice.rules else [], choice.note)
 
-    def goal(
-        self, variable: keras.Variable, shape: tuple[int, ...]
-    ) -> tuple[int, ...]:
+    def goal(self, variable: keras.Variable, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape after the first of two rules: the other one resizes the units."""
         axis, _ = self._special[id(variable)]
         return (*shape[:axis], variable.shape[axis], *shape[axis + 1 :])

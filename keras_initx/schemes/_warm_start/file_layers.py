@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from keras_initx import _validate
-from keras_initx.schemes._warm_start.archive_sizes import check_member
+from keras_initx.schemes._warm_start.broken_files import broken_file, check_member
 from keras_initx.schemes._warm_start.model_layers import plain
 from keras_initx.schemes._warm_start.saved_config import SavedConfig
 from keras_initx.schemes._warm_start.stored_layers import (
     StoredLayer,
     StoredVariable,
     container_of,
+    without_name_of_model,
 )
 
 # In a file, the arrays of a layer stand in a group of this name.
@@ -33,7 +34,7 @@ def file_layers(files: list[Any], config: SavedConfig) -> StoredLayer:
         _read(file, root, "", config)
     for name in _TRAINING:
         root.children.pop(name, None)
-    return root
+    return without_name_of_model(root)
 
 
 def _read(group: Any, layer: StoredLayer, place: str, config: SavedConfig) -> None:
@@ -108,7 +109,10 @@ def _inside(group: Any, key: str) -> Any:
 
 def _values(dataset: Any, is_bfloat16: bool) -> np.ndarray:
     """The array; NumPy has no bfloat16, which is the upper half of a float32."""
-    array = dataset[()]
+    try:
+        array = dataset[()]
+    except OSError as error:
+        raise broken_file(dataset.name, error) from error
     if is_bfloat16 and array.dtype.itemsize == 2:
         words = np.ascontiguousarray(array).view("uint16").astype("uint32")
         return (words << np.uint32(16)).view("float32")
@@ -119,6 +123,6 @@ def _points_outside(name: str, kind: str) -> ValueError:
     return _validate.error(
         "warm_start",
         "a file whose arrays are stored in it",
-        f"{name.replace('//', '/')!r}, which is an {kind}",
+        f"{name.replace('//', '/')!r}, which is a link or dataset of the kind {kind}",
         "Keras writes no such files: do not use it.",
     )

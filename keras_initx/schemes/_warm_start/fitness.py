@@ -1,4 +1,4 @@
-"""How well a layer of the model and one of the source fit, and so which stand for which.
+"""How well a layer of the model and one of the source fit.
 
 Where a model is wider in all its layers, the right pairs are those whose sizes have one
 ratio, and an equal shape is a coincidence. So several ratios are tried.

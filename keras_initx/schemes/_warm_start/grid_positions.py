@@ -25,7 +25,7 @@ def on_larger_grid(old: np.ndarray, axis: int, size: int) -> np.ndarray:
 
 
 def grid_sizes(old: int, new: int) -> tuple[int, int]:
-    """The sides of two grids with as many positions, both with or without a class token.
+    """The sides of two grids with so many positions; both have a class token, or none.
 
     Raises:
         ValueError: If there are no such grids.

@@ -1,7 +1,5 @@
 """Which variables are tables of words, and which are tables of positions."""
 
-
-
 import keras
 from keras import layers
 
@@ -30,7 +28,7 @@ def axis_of_words(variable: keras.Variable) -> int:
 
 
 def has_grid(model: keras.layers.Layer, old: int, new: int) -> bool:
-    """Whether so many positions are those of a grid of patches: in a model of images."""
+    """Whether so many positions are those of a grid, in a model of images."""
     if not any(isinstance(each, _IMAGES) for each in sublayers(model)):
         return False
     try:

@@ -15,12 +15,16 @@ import numpy as np
 from keras import ops
 
 from keras_initx._backend import stored, view
-from keras_initx.schemes._warm_start.stored_layers import StoredLayer, StoredVariable
+from keras_initx.schemes._warm_start.stored_layers import (
+    StoredLayer,
+    StoredVariable,
+    without_name_of_model,
+)
 
 
 def model_layers(model: keras.layers.Layer) -> StoredLayer:
     """The tree of a model."""
-    return _read(model, {id(model)})
+    return without_name_of_model(_read(model, {id(model)}))
 
 
 def plain(array: Any) -> np.ndarray:

@@ -16,6 +16,8 @@ from keras_initx.schemes._warm_start.stored_layers import (
 
 # The variables of the model, by identity, with those of the source.
 Pairs = dict[int, StoredVariable]
+
+
 class Pairing:
     """Pairs the layers of two trees, and then their variables.
 
@@ -69,7 +71,9 @@ class Pairing:
                 self.pairs[id(each.variable)] = found[each.shape].pop(0)
         return self
 
-    def _by_unique_names(self, layer: StoredLayer, rest: dict[str, StoredLayer]) -> None:
+    def _by_unique_names(
+        self, layer: StoredLayer, rest: dict[str, StoredLayer]
+    ) -> None:
         """What is left, where a user gave the same name in another list."""
         names = _by_names(rest.values())
         for key, child in layer.children.items():
@@ -90,7 +94,7 @@ class Pairing:
             is_by_names = bool(named)
             others = named if named else others
         for key, each in layer.variables.items():
-            other = others.get(each.name if is_by_names else key)
+            other = others.get(str(each.name) if is_by_names else key)
             if each.variable is not None and other is not None:
                 self.pairs[id(each.variable)] = other
 
@@ -150,5 +154,3 @@ def pairings(
         for from_the_end in (False, True)
     )
     return first, last
-
-

@@ -81,7 +81,9 @@ class StartReport(Tabular):
         rows: list[Sequence[str]] = [
             _cells(row) for row in self.variables if row.action != "taken"
         ]
-        parts = [f"{count} {action}" for action, count in self.counts().items() if count]
+        parts = [
+            f"{count} {action}" for action, count in self.counts().items() if count
+        ]
         summary = [f"{', '.join(parts)}."]
         if self.unused:
             summary.append(_unused(self.unused))

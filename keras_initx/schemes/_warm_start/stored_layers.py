@@ -63,6 +63,19 @@ class StoredLayer:
             yield from layer.variables.values()
 
 
+def without_name_of_model(model: StoredLayer) -> StoredLayer:
+    """The tree, whose layers do not begin with the name of the model.
+
+    Those of some networks do: `"convnext_tiny_stem"` is the `"stem"` of another one.
+    """
+    prefix = f"{model.name}_"
+    for layer in model.walk():
+        rest = layer.name.removeprefix(prefix)
+        if model.name and layer is not model and not rest.isdigit():
+            layer.name = rest
+    return model
+
+
 def container_of(key: str) -> str:
     """The list that a child is a member of; empty for an attribute."""
     return key.rpartition("/")[0]

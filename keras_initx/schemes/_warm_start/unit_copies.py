@@ -30,6 +30,7 @@ class UnitCopies:
         self.flow = flow
         self._spaces = flow.spaces
         self._handled = handled
+        self._shapes = {number: source.shape for number, source in pairs.items()}
         paired = [
             (roles, pairs[number].shape)
             for number, roles in flow.roles.items()
@@ -60,6 +61,8 @@ class UnitCopies:
             for space in self._spaces.of(units):
                 if _is_stuck(space):
                     return space.reason
+            if self._spaces.old_size(units) != self._shapes[id(variable)][axis]:
+                return "it reads layers that the source does not have"
         return ""
 
     def _spread(self, pairs: Pairs) -> bool:

@@ -102,9 +102,7 @@ class UnitFlow:
             if layer is not parent.output_dense:
                 entering = self._entering(node, layer.kernel.shape[0])
             return self._attentions[id(parent)].of(layer, entering)
-        return layer_units(
-            layer, self.spaces, lambda size: self._entering(node, size)
-        )
+        return layer_units(layer, self.spaces, lambda size: self._entering(node, size))
 
     def _entering(self, node: Node, size: int | None) -> Units | None:
         """The units that enter a layer, as an axis of this size: maybe flattened."""

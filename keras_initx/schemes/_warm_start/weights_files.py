@@ -10,12 +10,13 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from keras_initx import _validate
-from keras_initx.schemes._warm_start.archive_sizes import check_member
+from keras_initx.schemes._warm_start.broken_files import broken_file, check_member
 from keras_initx.schemes._warm_start.file_layers import file_layers
 from keras_initx.schemes._warm_start.saved_config import SavedConfig
 from keras_initx.schemes._warm_start.stored_layers import StoredLayer
@@ -23,6 +24,11 @@ from keras_initx.schemes._warm_start.stored_layers import StoredLayer
 _OWNER = "warm_start"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _KINDS = (".keras", ".weights.h5", ".weights.json")
+# What reading raises where a part of the file is missing or is something else.
+_BROKEN = (
+    *(OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    *(KeyError, AttributeError, TypeError, UnicodeDecodeError, json.JSONDecodeError),
+)
 
 
 @contextlib.contextmanager
@@ -36,18 +42,8 @@ def opened(source: str | os.PathLike[str]) -> Iterator[StoredLayer]:
             files, config = _files(path, stack)
             layers = file_layers(files, config)
         except _BROKEN as error:
-            raise _validate.error(
-                _OWNER,
-                "a whole file that Keras has written",
-                f"source={str(path)!r}, where reading ends in {type(error).__name__}: "
-                f"{error}",
-                "Save the model again, or load the file up again if it was copied.",
-            ) from error
+            raise broken_file(str(path), error) from error
         yield layers
-
-
-_BROKEN = (OSError, zipfile.BadZipFile, KeyError, EOFError, UnicodeDecodeError)
-_BROKEN = (*_BROKEN, json.JSONDecodeError, RuntimeError, AttributeError, TypeError)
 
 
 def _files(path: Path, stack: contextlib.ExitStack) -> tuple[list[Any], SavedConfig]:

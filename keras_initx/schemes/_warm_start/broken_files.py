@@ -1,4 +1,4 @@
-"""Refuses members of a file that claim to be far larger than what is stored of them."""
+"""What is wrong with a file, or with one of its members."""
 
 from keras_initx import _validate
 
@@ -21,3 +21,13 @@ def check_member(name: str, size: int, stored_size: int) -> None:
             f"{name!r} of {size} bytes, of which {stored_size} are stored",
             "The file is broken, or made to fill the memory: do not use it.",
         )
+
+
+def broken_file(name: str, error: Exception) -> ValueError:
+    """The error for a file, or a part of it, that cannot be read."""
+    return _validate.error(
+        "warm_start",
+        "a whole file that Keras has written",
+        f"{name!r}, where reading ends in {type(error).__name__}: {error}",
+        "Save the model again, or copy the file once more.",
+    )
