@@ -156,6 +156,50 @@ def subclassed(**arguments):
     return model
 
 
+class PostNormalized(layers.Layer):
+    """A block of BERT: the normalizations stand after the additions."""
+
+    def __init__(self, width, heads, key_dim, hidden, **arguments):
+        super().__init__(**arguments)
+        self.attention = layers.MultiHeadAttention(heads, key_dim)
+        self.hidden = keras.Sequential(
+            [layers.Dense(hidden, "relu"), layers.Dense(width)]
+        )
+        self.first, self.second = (layers.LayerNormalization() for _ in range(2))
+        self.dropout = layers.Dropout(0.1)
+
+    def call(self, x, training=None):
+        h = self.dropout(self.attention(x, x), training=training)
+        x = self.first(x + h)
+        return self.second(x + self.dropout(self.hidden(x), training=training))
+
+
+def post_normalized(width=8, heads=2, key_dim=4, hidden=12, depth=2):
+    inputs = keras.Input((5,), dtype="int32")
+    x = Words(9, 5, width)(inputs)
+    for _ in range(depth):
+        x = PostNormalized(width, heads, key_dim, hidden)(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
+def grouped_queries(width=8, key_dim=4):
+    inputs = keras.Input((5, 4))
+    x = layers.Dense(width)(inputs)
+    h = layers.RMSNormalization()(x)
+    x = x + layers.GroupQueryAttention(key_dim, 4, 2)(h, h)
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+def tied(width=4, words=7):
+    """A language model whose table is its output too."""
+    inputs = keras.Input((3,), dtype="int32")
+    table = layers.ReversibleEmbedding(words, width, name="table")
+    x = table(inputs)
+    x = x + layers.Dense(width)(layers.Dense(2 * width, "relu", name="up")(x))
+    return keras.Model(inputs, table(x, reverse=True))
+
+
 def nested(width=6):
     """A Sequential one in a Functional one, and layers with names of their own."""
     inner = keras.Sequential(

@@ -20,7 +20,12 @@ KINDS = {
     "recurrent": models.recurrent,
     "transformer": models.transformer,
     "nested": models.nested,
+    "post-normalized": models.post_normalized,
+    "grouped queries": models.grouped_queries,
+    "tied": models.tied,
 }
+# JAX compiles each of these models; their code is the same on each backend.
+same = pytest.mark.same_on_each_backend
 
 
 def assert_same_function(model, source, inputs=None):
@@ -34,6 +39,7 @@ def actions(report):
     return {row.path: row.action for row in report}
 
 
+@same
 @pytest.mark.parametrize("name", KINDS)
 def test_equal_shapes_are_taken_bit_for_bit(name):
     source = randomized(KINDS[name]())
@@ -44,9 +50,12 @@ def test_equal_shapes_are_taken_bit_for_bit(name):
         np.testing.assert_array_equal(to_numpy(one), to_numpy(other))
 
 
+@same
 @pytest.mark.parametrize(
     ("name", "change"),
     [
+        ("post-normalized", {"width": 24, "heads": 4, "key_dim": 6, "hidden": 36}),
+        ("grouped queries", {"width": 16, "key_dim": 6}),
         ("chain", {"width": 12}),
         ("chain", {"width": 7}),
         ("convolutions", {"width": 7}),
@@ -105,6 +114,77 @@ def test_uneven_copies_under_a_normalization_are_reported():
     ]
 
 
+def test_a_table_that_is_read_in_both_directions():
+    """More words are new; more units would be summed over twice."""
+    source = randomized(models.tied())
+    model = models.tied(words=9)
+    report = warm_start(model, source, seed=1)
+    assert [row.rule for row in report if row.action == "resized"] == ["vocabulary"]
+    inputs = samples(source)
+    kept = outputs(model, inputs)[..., :7]
+    np.testing.assert_allclose(kept, outputs(source, inputs), atol=1e-6)
+    with pytest.raises(ValueError, match=r"\(a table is read in both directions; "):
+        warm_start(models.tied(8), source)
+    report = warm_start(models.tied(4, 9), source, rules={"up/*": None})
+    assert [row.action for row in report].count("left") == 2
+
+
+def test_new_blocks_that_normalize_the_stream_are_reported():
+    source = randomized(models.post_normalized())
+    report = warm_start(models.post_normalized(depth=3), source)
+    assert report.counts()["zeroed"] == 4
+    (note,) = report.notes
+    assert note.endswith(
+        ", ...: new too, and in no new branch. The function is not that of the source."
+    )
+    assert "layer_normalization" in note
+
+
+def test_a_normalization_without_weights_is_reported():
+    def network(width):
+        inputs = keras.Input((5,))
+        x = layers.UnitNormalization(name="unit")(layers.Dense(width)(inputs))
+        return keras.Model(inputs, layers.Dense(2)(x))
+
+    report = warm_start(network(8), randomized(network(4)), seed=1)
+    assert report.notes == [
+        "unit: a normalization without weights, which may take a sum over copies of "
+        "units. Then the function is not that of the source."
+    ]
+
+
+def test_names_that_begin_with_that_of_the_model():
+    def network(name, depth):
+        inputs = keras.Input((4,))
+        x = inputs
+        for n in range(depth):
+            x = x + layers.Dense(4, name=f"{name}_block_{n}")(x)
+        return keras.Model(inputs, x, name=name)
+
+    source, model = randomized(network("small", 2)), network("large", 3)
+    report = warm_start(model, source)
+    assert report.counts() == {"taken": 4, "resized": 0, "zeroed": 2, "left": 0}
+    assert_same_function(model, source)
+
+
+def test_parts_that_are_joined_with_new_ones_are_left():
+    """In a DenseNet with more layers the later kernels read more than they did."""
+
+    def network(depth):
+        inputs = keras.Input((4,))
+        x = inputs
+        for n in range(depth):
+            x = layers.Concatenate()([x, layers.Dense(3, name=f"d{n}")(x)])
+        return keras.Model(inputs, layers.Dense(2, name="head")(x))
+
+    report = warm_start(network(3), randomized(network(2)))
+    assert {row.path: row.note for row in report if row.note} == {
+        "d2/kernel": "not in the source",
+        "d2/bias": "not in the source",
+        "head/kernel": "it reads layers that the source does not have",
+    }
+
+
 def test_a_smaller_model_has_units_at_even_distances():
     source = randomized(models.chain(12))
     model = models.chain(4)
@@ -161,6 +241,7 @@ def test_grey_images():
     np.testing.assert_allclose(outputs(model, grey), expected, atol=1e-5)
 
 
+@same
 @pytest.mark.parametrize("channels", [2, 4, 5, 6])
 def test_other_channels_are_repeated_in_turn(channels):
     source = randomized(models.convolutions())
@@ -417,6 +498,7 @@ def test_rules():
     ]  # fmt: skip
 
 
+@same
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_bfloat16"])
 def test_dtypes(dtype):
     source = randomized(models.chain())

@@ -37,6 +37,7 @@ def assert_unchanged(model, before):
         np.testing.assert_array_equal(value, before[path])
 
 
+@pytest.mark.same_on_each_backend
 @pytest.mark.parametrize("is_raised", [True, False])
 @pytest.mark.parametrize("place", range(10))
 def test_an_interrupt_at_any_variable(place, is_raised, monkeypatch):

@@ -3,8 +3,12 @@
 import keras
 from keras import layers
 
+from keras_initx._keras import direct_sublayers
 from keras_initx.schemes._warm_start.unit_roles import LayerUnits, Roles
 from keras_initx.schemes._warm_start.unit_spaces import Spaces, Units
+
+ATTENTIONS = (layers.MultiHeadAttention, layers.GroupQueryAttention)
+_GROUPED = "several heads of queries share one of keys"
 
 
 class AttentionUnits:
@@ -15,42 +19,47 @@ class AttentionUnits:
     queries and keys, divided by the root of their count.
     """
 
-    def __init__(self, spaces: Spaces, attention: layers.MultiHeadAttention) -> None:
+    def __init__(self, spaces: Spaces, attention: layers.Layer) -> None:
         self._spaces = spaces
-        query, value = (
-            each.kernel.shape for each in (attention.query_dense, attention.value_dense)
-        )
-        self._heads = spaces.add(query[1])
-        self._keys = spaces.add(query[2])
-        self._values = spaces.add(value[2])
-        self._attention = attention
+        kernels = {
+            each.name: each.kernel.shape
+            for each in direct_sublayers(attention)
+            if isinstance(each, layers.EinsumDense)
+        }
+        is_grouped = isinstance(attention, layers.GroupQueryAttention)
+        fixed = _GROUPED if is_grouped else ""
+        self._heads = spaces.add(kernels["query"][1], fixed)
+        self._key_heads = self._heads
+        if is_grouped:
+            self._key_heads = spaces.add(kernels["key"][1], fixed)
+        self._keys = spaces.add(kernels["query"][2])
+        self._values = spaces.add(kernels["value"][2])
 
     def of(self, layer: layers.Layer, inputs: Units | None) -> LayerUnits | None:
-        """The units of one of the projections."""
+        """The units of one of the projections, by its name."""
         kernel, bias = layer.kernel, layer.bias
-        if not all(
-            isinstance(v, keras.Variable) for v in (kernel, bias) if v is not None
-        ):
+        weights = [each for each in (kernel, bias) if each is not None]
+        if kernel.ndim != 3 or not all(isinstance(v, keras.Variable) for v in weights):
             return None
-        attention, spaces = self._attention, self._spaces
-        is_output = layer is attention.output_dense
-        if kernel.ndim != 3:
-            return None
-        if is_output:
-            leaving = spaces.add(kernel.shape[-1])
-            spaces.of(leaving)[0].makers.add(id(kernel))
-            entering, inner = None, (self._heads, self._values, leaving)
-            roles = Roles(inner, (0, 1))
-            biases = Roles((leaving,))
-        else:
-            is_query = layer is attention.query_dense
-            is_scored = is_query or layer is attention.key_dense
-            last = self._keys if is_scored else self._values
-            entering = inputs or spaces.add(kernel.shape[0], "the units before it")
-            leaving = last
-            roles = Roles((entering, self._heads, last), (0,), is_query)
-            biases = Roles((self._heads, last), (), is_query)
-        found = [(kernel, roles)]
+        if layer.name == "attention_output":
+            return self._output(kernel, bias)
+        heads = self._key_heads if layer.name in ("key", "value") else self._heads
+        last = self._keys if layer.name in ("query", "key") else self._values
+        entering = inputs or self._spaces.add(
+            kernel.shape[0], "the units before it are not known"
+        )
+        is_query = layer.name == "query"
+        found = [(kernel, Roles((entering, heads, last), (0,), is_query))]
         if bias is not None:
-            found.append((bias, biases))
-        return LayerUnits(entering, leaving, found)
+            found.append((bias, Roles((heads, last), (), is_query)))
+        return LayerUnits(entering, last, found)
+
+    def _output(
+        self, kernel: keras.Variable, bias: keras.Variable | None
+    ) -> LayerUnits:
+        leaving = self._spaces.add(kernel.shape[-1])
+        self._spaces.of(leaving)[0].makers.add(id(kernel))
+        found = [(kernel, Roles((self._heads, self._values, leaving), (0, 1)))]
+        if bias is not None:
+            found.append((bias, Roles((leaving,))))
+        return LayerUnits(None, leaving, found)

@@ -26,17 +26,22 @@ def torn_branches(found: Residuals, taken: set[int]) -> int:
     return count
 
 
-def zeroed(found: Residuals, taken: set[int]) -> list[keras.Variable]:
+def zeroed(found: Residuals, taken: set[int]) -> tuple[list[keras.Variable], set[int]]:
     """The variables that have to be zero so that new branches add nothing.
 
     They are those of the last normalization of a branch, or else its last kernels with
     their biases.
+
+    Returns:
+        These variables, and the identities of all variables in new branches.
     """
     variables: list[keras.Variable] = []
+    within: set[int] = set()
     for branch in found.branches:
         layers = [each.layer for each in branch.layers]
         if not _is_new(layers, taken):
             continue
+        within |= {id(v) for each in _layers(branch) for v in each.weights}
         last = branch.last_normalization
         if last is not None:
             affine = (getattr(last, "gamma", None), getattr(last, "beta", None))
@@ -47,7 +52,7 @@ def zeroed(found: Residuals, taken: set[int]) -> list[keras.Variable]:
             if each.is_last and each.is_linear and each.described is not None:
                 kernel, bias = each.described.kernel, each.described.bias
                 variables += [kernel] if bias is None else [kernel, bias]
-    return variables
+    return variables, within
 
 
 def _layers(branch: ResidualBranch) -> list[keras.layers.Layer]:

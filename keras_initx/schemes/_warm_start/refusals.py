@@ -72,10 +72,19 @@ def check_pairs(layers: StoredLayer, pairs: Pairs) -> None:
 
 
 def nothing_matches(
-    match: str, layers: StoredLayer, source: StoredLayer, pairs: Pairs
+    match: str, layers: StoredLayer, source: StoredLayer, reasons: list[str]
 ) -> ValueError:
-    """The error for a source of another architecture."""
-    what = "of which none fits in shape" if pairs else "of which none is matched"
+    """The error for a source of another architecture.
+
+    Args:
+        match: str. How variables were matched.
+        layers: StoredLayer. The tree of the model.
+        source: StoredLayer. That of the source.
+        reasons: list of str. Why those that were matched are left.
+    """
+    what = "of which none is matched"
+    if reasons:
+        what = f"of which none can be taken ({'; '.join(dict.fromkeys(reasons))})"
     return _validate.error(
         _OWNER,
         f"a source that is similar to the model, with match={match!r}",

@@ -90,6 +90,11 @@ class StartReport(Tabular):
         return _COLUMNS, rows, "\n".join([*summary, *self.notes])
 
 
+def few(paths: list[str]) -> str:
+    """The first of these names."""
+    return ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+
+
 def _cells(row: StartRow) -> tuple[str, ...]:
     shapes = str(row.shape)
     if row.old_shape is not None and row.old_shape != row.shape:
@@ -99,6 +104,5 @@ def _cells(row: StartRow) -> tuple[str, ...]:
 
 def _unused(paths: list[str]) -> str:
     """What of the source went nowhere, the first few by name."""
-    few = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
     what = "variable" if len(paths) == 1 else "variables"
-    return f"{len(paths)} {what} of the source went nowhere: {few}."
+    return f"{len(paths)} {what} of the source went nowhere: {few(paths)}."

@@ -7,7 +7,7 @@ import keras
 from keras_initx._backend.dataflow.operation import ADD, MULTIPLY, SIGMOID, SOFTMAX
 from keras_initx._model.graph import INPUT, LAYER, Dataflow, Node
 from keras_initx._model.sublayers import sublayers
-from keras_initx.schemes._warm_start.attention_units import AttentionUnits
+from keras_initx.schemes._warm_start.attention_units import ATTENTIONS, AttentionUnits
 from keras_initx.schemes._warm_start.unit_roles import LayerUnits, Roles, layer_units
 from keras_initx.schemes._warm_start.unit_spaces import Spaces, Units
 
@@ -47,7 +47,7 @@ class UnitFlow:
             return self._input(node)
         if node.kind == LAYER and node.layer is not None:
             return self._layer(node)
-        if any(isinstance(p, keras.layers.MultiHeadAttention) for p in node.parents):
+        if any(isinstance(parent, ATTENTIONS) for parent in node.parents):
             # What joins its projections; these know their units.
             return None
         if node.kind == SIGMOID:
@@ -78,6 +78,8 @@ class UnitFlow:
         known = self.layers.get(id(layer))
         if known is not None:
             # A layer that is shared.
+            if known.inputs is None and self._is_reversed(node):
+                return self._reversed(node, known)
             size = None if known.inputs is None else self.spaces.size(known.inputs)
             entering = self._entering(node, size)
             if known.inputs is not None and entering is not None:
@@ -93,13 +95,26 @@ class UnitFlow:
         self.roles |= {id(variable): roles for variable, roles in found.roles}
         return found.outputs
 
+    def _is_reversed(self, node: Node) -> bool:
+        """Whether a table of embeddings gets what it gives at other times."""
+        units = [self._units[source] for source in node.sources]
+        spaces = [space for each in units for space in self.spaces.of(each or ())]
+        return not all(space.is_input for space in spaces)
+
+    def _reversed(self, node: Node, known: LayerUnits) -> Units | None:
+        """Scores of words are sums over the units of the table, also over copies."""
+        reason = "a table is read in both directions"
+        self.spaces.fix(known.outputs, reason)
+        self._fix_sources(node, reason)
+        return self.spaces.add(node.shape[-1], reason) if node.shape else None
+
     def _described(self, node: Node, layer: keras.layers.Layer) -> LayerUnits | None:
         parent = node.parents[-1] if node.parents else None
-        if isinstance(parent, keras.layers.MultiHeadAttention):
+        if isinstance(parent, ATTENTIONS):
             if id(parent) not in self._attentions:
                 self._attentions[id(parent)] = AttentionUnits(self.spaces, parent)
             entering = None
-            if layer is not parent.output_dense:
+            if layer.name != "attention_output":
                 entering = self._entering(node, layer.kernel.shape[0])
             return self._attentions[id(parent)].of(layer, entering)
         return layer_units(layer, self.spaces, lambda size: self._entering(node, size))
