@@ -25,7 +25,7 @@ KINDS = {
     "tied": models.tied,
 }
 # JAX compiles each of these models; their code is the same on each backend.
-same = pytest.mark.same_on_each_backend
+pytestmark = pytest.mark.same_on_each_backend
 
 
 def assert_same_function(model, source, inputs=None):
@@ -39,7 +39,6 @@ def actions(report):
     return {row.path: row.action for row in report}
 
 
-@same
 @pytest.mark.parametrize("name", KINDS)
 def test_equal_shapes_are_taken_bit_for_bit(name):
     source = randomized(KINDS[name]())
@@ -50,7 +49,6 @@ def test_equal_shapes_are_taken_bit_for_bit(name):
         np.testing.assert_array_equal(to_numpy(one), to_numpy(other))
 
 
-@same
 @pytest.mark.parametrize(
     ("name", "change"),
     [
@@ -241,7 +239,6 @@ def test_grey_images():
     np.testing.assert_allclose(outputs(model, grey), expected, atol=1e-5)
 
 
-@same
 @pytest.mark.parametrize("channels", [2, 4, 5, 6])
 def test_other_channels_are_repeated_in_turn(channels):
     source = randomized(models.convolutions())
@@ -498,7 +495,6 @@ def test_rules():
     ]  # fmt: skip
 
 
-@same
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_bfloat16"])
 def test_dtypes(dtype):
     source = randomized(models.chain())

@@ -13,6 +13,8 @@ from start_models import randomized, weights_of
 
 from keras_initx import warm_start
 
+pytestmark = pytest.mark.same_on_each_backend
+
 
 @pytest.fixture(autouse=True)
 def interrupts_raise():
@@ -37,7 +39,6 @@ def assert_unchanged(model, before):
         np.testing.assert_array_equal(value, before[path])
 
 
-@pytest.mark.same_on_each_backend
 @pytest.mark.parametrize("is_raised", [True, False])
 @pytest.mark.parametrize("place", range(10))
 def test_an_interrupt_at_any_variable(place, is_raised, monkeypatch):

@@ -3,17 +3,28 @@
 import keras
 from keras import layers
 
+from keras_initx._keras import kernel_variable
+from keras_initx._model.branches.paths import is_normalization
 from keras_initx._model.sublayers import sublayers
 from keras_initx.schemes._warm_start.grid_positions import grid_sizes
+from keras_initx.schemes._warm_start.model_layers import snake_case
 
 _IMAGES = (layers.Conv2D,)
+_POSITIONS = {"pos", "position", "positions", "positional", "posemb", "wpe"}
 
 
 def is_of_positions(layer: keras.layers.Layer, variable: keras.Variable) -> bool:
-    """Whether a variable is a table of positions, by its name or its layer's."""
-    names = (type(layer).__name__, variable.path)
-    has_name = any("pos" in name.lower() for name in names)
-    return has_name and variable.ndim > 1 and not _is_kernel(variable)
+    """Whether a variable is a table of positions, by a word in its name or its layer's.
+
+    What has a kernel is none, and neither is a normalization.
+    """
+    if variable.ndim < 2 or kernel_variable(layer) is not None:
+        return False
+    if is_normalization(layer):
+        return False
+    names = (snake_case(type(layer).__name__), *variable.path.split("/")[-2:])
+    words = {word for name in names for word in name.lower().split("_")}
+    return bool(words & _POSITIONS)
 
 
 def is_of_words(layer: keras.layers.Layer, variable: keras.Variable) -> bool:
@@ -36,7 +47,3 @@ def has_grid(model: keras.layers.Layer, old: int, new: int) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_kernel(variable: keras.Variable) -> bool:
-    return "kernel" in variable.name

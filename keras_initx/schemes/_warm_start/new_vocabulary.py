@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_initx._kernel.random import normal
+from keras_initx.schemes._warm_start.draws import normal_numbers
 
 # So many new rows are drawn at a time.
 _ROWS = 1024
@@ -30,8 +30,7 @@ def _like(rows: np.ndarray, count: int, seed: Any) -> np.ndarray:
     """Draws `mean + C^(1/2) z`; C is the covariance of the rows, z is N(0, I)."""
     mean = rows.mean(axis=0)
     root = _root_of_covariance(rows - mean)
-    drawn = normal((count, root.shape[0]), "float32", seed)
-    drawn = np.asarray(drawn, "float64")
+    drawn = normal_numbers((count, root.shape[0]), seed)
     parts = [drawn[n : n + _ROWS] @ root for n in range(0, count, _ROWS)]
     return mean + np.concatenate(parts)
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initx._kernel.random import normal
 from keras_initx._model.example_batch import example_batches
 from keras_initx._model.observer import LayerCall, Observer
 from keras_initx._model.trace import trace
+from keras_initx.schemes._warm_start.draws import normal_numbers
 from keras_initx.schemes._warm_start.unit_flow import UnitFlow
 from keras_initx.schemes._warm_start.unit_spaces import Units
 
@@ -86,4 +86,4 @@ def _drawn(zeros: np.ndarray) -> np.ndarray:
     """Random numbers instead of zeros; integers stay."""
     if zeros.dtype.kind != "f":
         return zeros
-    return np.asarray(normal(zeros.shape, "float32", 0)).astype(zeros.dtype)
+    return normal_numbers(zeros.shape, 0).astype(zeros.dtype)

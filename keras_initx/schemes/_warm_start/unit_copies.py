@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_initx._kernel.random import uniform
+from keras_initx.schemes._warm_start.draws import uniform_numbers
 from keras_initx.schemes._warm_start.pairing import Pairs
 from keras_initx.schemes._warm_start.unit_flow import UnitFlow
 from keras_initx.schemes._warm_start.unit_roles import Roles
@@ -185,7 +185,7 @@ def _parts(
         joint: np.ndarray. The old input that each input continues.
         seed: int or `keras.random.SeedGenerator`.
     """
-    drawn = np.asarray(uniform(shape, seed), "float64") + 0.5
+    drawn = 0.5 + uniform_numbers(shape, seed)
     order = (*inputs, *(axis for axis in range(len(shape)) if axis not in inputs))
     parts = drawn.transpose(order).reshape(joint.size, -1)
     sums = np.zeros((joint.max() + 1, parts.shape[1]))
