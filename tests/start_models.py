@@ -1,9 +1,30 @@
 """Small models of many kinds, for the tests of `warm_start`."""
 
+import functools
+
 import keras
 import numpy as np
 from catalogue import to_numpy
 from keras import layers, ops
+
+
+class Numbers(keras.initializers.Initializer):
+    """Numbers of NumPy: JAX would compile a program for each shape."""
+
+    def __call__(self, shape, dtype=None):
+        return np.random.default_rng(len(shape)).normal(size=shape) * 0.1
+
+
+def quickly_built(make):
+    """The function, whose models draw no random numbers of the backend."""
+
+    @functools.wraps(make)
+    def made(*arguments, **keywords):
+        names = ("glorot_uniform", "orthogonal", "uniform", "Numbers")
+        with keras.saving.custom_object_scope(dict.fromkeys(names, Numbers)):
+            return make(*arguments, **keywords)
+
+    return made
 
 
 def randomized(model, seed=0):
@@ -38,6 +59,7 @@ def outputs(model, inputs):
     return to_numpy(model(inputs, training=False))
 
 
+@quickly_built
 def chain(width=6, classes=3):
     inputs = keras.Input((5,))
     x = layers.Dense(width, "tanh")(inputs)
@@ -46,6 +68,7 @@ def chain(width=6, classes=3):
     return keras.Model(inputs, layers.Dense(classes)(layers.Dense(2 * width)(x)))
 
 
+@quickly_built
 def convolutions(width=4, channels=3, depth=2, classes=3):
     """Pre-activated residual blocks, a separable one, and a flattened end."""
     inputs = keras.Input((6, 6, channels))
@@ -61,6 +84,7 @@ def convolutions(width=4, channels=3, depth=2, classes=3):
     return keras.Model(inputs, layers.Dense(classes)(layers.Flatten()(x)))
 
 
+@quickly_built
 def dense_blocks(width=4):
     """Concatenations, and a gate of squeeze-and-excitation."""
     inputs = keras.Input((6, 6, 3))
@@ -74,6 +98,7 @@ def dense_blocks(width=4):
     return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
 
 
+@quickly_built
 def recurrent(width=3):
     inputs = keras.Input((4, 2))
     x = layers.LSTM(width, return_sequences=True)(inputs)
@@ -98,6 +123,7 @@ class Words(layers.Layer):
         return self.words(x) + self.positions(ops.arange(x.shape[-1]))
 
 
+@quickly_built
 def transformer(
     width=8, heads=2, key_dim=4, hidden=12, depth=2, words=9, steps=5, classes=3
 ):
@@ -150,6 +176,7 @@ class Subclassed(keras.Model):
         return self.head(x)
 
 
+@quickly_built
 def subclassed(**arguments):
     model = Subclassed(**arguments)
     model(np.zeros((2, 4), "float32"))
@@ -174,6 +201,7 @@ class PostNormalized(layers.Layer):
         return self.second(x + self.dropout(self.hidden(x), training=training))
 
 
+@quickly_built
 def post_normalized(width=8, heads=2, key_dim=4, hidden=12, depth=2):
     inputs = keras.Input((5,), dtype="int32")
     x = Words(9, 5, width)(inputs)
@@ -183,6 +211,7 @@ def post_normalized(width=8, heads=2, key_dim=4, hidden=12, depth=2):
     return keras.Model(inputs, layers.Dense(3)(x))
 
 
+@quickly_built
 def grouped_queries(width=8, key_dim=4):
     inputs = keras.Input((5, 4))
     x = layers.Dense(width)(inputs)
@@ -191,6 +220,7 @@ def grouped_queries(width=8, key_dim=4):
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
+@quickly_built
 def tied(width=4, words=7):
     """A language model whose table is its output too."""
     inputs = keras.Input((3,), dtype="int32")
@@ -200,6 +230,7 @@ def tied(width=4, words=7):
     return keras.Model(inputs, table(x, reverse=True))
 
 
+@quickly_built
 def nested(width=6):
     """A Sequential one in a Functional one, and layers with names of their own."""
     inner = keras.Sequential(

@@ -281,6 +281,7 @@ def test_a_vocabulary_with_fewer_words_than_numbers():
     np.testing.assert_allclose(rest.T @ plane + old.mean(0), new, atol=1e-5)
 
 
+@models.quickly_built
 def language_model(words=7, width=4):
     inputs = keras.Input((3,), dtype="int32")
     x = layers.Embedding(words, width)(inputs)
@@ -333,6 +334,7 @@ class PositionTable(layers.Layer):
         return x + self.table
 
 
+@models.quickly_built
 def vision_transformer(size=8, width=4):
     inputs = keras.Input((size, size, 3))
     x = layers.Conv2D(width, 2, 2, name="patches")(inputs)
@@ -388,6 +390,7 @@ class Mixture(layers.Layer):
         return ops.einsum("beo,be->bo", parts, weights)
 
 
+@models.quickly_built
 def with_experts(make):
     inputs = keras.Input((4,))
     x = layers.Activation("relu")(make(name="inner")(inputs))

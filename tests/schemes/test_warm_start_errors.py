@@ -24,6 +24,7 @@ def interrupts_raise():
     signal.signal(signal.SIGINT, before)
 
 
+@models.quickly_built
 def small(width=3, **arguments):
     inputs = keras.Input((2,))
     x = layers.Dense(width, "tanh", name="a")(inputs)
