@@ -277,6 +277,12 @@ def test_a_vocabulary_with_fewer_words_than_numbers():
     warm_start(model, randomized(source), seed=1)
     old, new = to_numpy(source.weights[0]), to_numpy(model.weights[0])
     plane = (old - old.mean(0))[:2]
+    large = keras.Sequential([layers.Input((2,)), layers.Embedding(20_003, 8)])
+    warm_start(large, source, seed=1)
+    drawn = to_numpy(large.weights[0])[3:].astype("float64")
+    # The standard error of the variance of 20 000 draws is 1 % of it.
+    total = np.var(drawn, axis=0).sum() / np.var(old, axis=0).sum()
+    assert abs(total - 1) < 0.05
     rest = np.linalg.lstsq(plane.T, (new - old.mean(0)).T, rcond=None)[0]
     np.testing.assert_allclose(rest.T @ plane + old.mean(0), new, atol=1e-5)
 
