@@ -44,11 +44,11 @@ def measure_model(name: str, quick: bool) -> dict[str, list[float]]:
     import keras_initx
 
     build = MODELS[name]
-    model = build(quick)
+    model, rules = build(quick), {"*/kernel": "glorot_uniform"}
     functions = {
         "build": lambda: build(quick),
         "reinitialize": lambda: keras_initx.reinitialize(model),
-        "by a rule": lambda: keras_initx.reinitialize(model, {"*/kernel": "glorot_uniform"}),
+        "by a rule": lambda: keras_initx.reinitialize(model, rules),
         "like torch": lambda: keras_initx.reinitialize(model, like="torch"),
     }
     times: dict[str, list[float]] = {what: [] for what in functions}

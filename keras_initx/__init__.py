@@ -67,5 +67,6 @@ from keras_initx.schemes import fixup as fixup
 from keras_initx.schemes import lsuv as lsuv
 from keras_initx.schemes import reinitialize as reinitialize
 from keras_initx.schemes import t_fixup as t_fixup
+from keras_initx.schemes import warm_start as warm_start
 
 __version__ = "0.1.0"

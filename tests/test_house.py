@@ -18,7 +18,7 @@ README = Path(__file__).parents[1] / "README.md"
 FRAMEWORKS = {"jax", "tensorflow", "torch"}
 # What pyproject.toml declares. An extra may be missing, so a function imports it; and
 # who has pandas gets its tables.
-DEPENDENCIES = {*sys.stdlib_module_names, "keras", "numpy", "keras_initx"}
+DEPENDENCIES = {*sys.stdlib_module_names, "h5py", "keras", "numpy", "keras_initx"}
 EXTRAS = {"matplotlib", "pandas"}
 SOURCES = {
     path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))

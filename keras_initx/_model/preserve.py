@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,5 +42,10 @@ def preserve_state(model: keras.layers.Layer) -> Iterator[None]:
         for own, before in losses:
             own[:] = before
         for variable, before in state:
-            if not np.array_equal(view(stored(variable)), np.asarray(before)):
+            if not np.array_equal(view(stored(variable)), _array(before)):
                 variable.assign(before)
+
+
+def _array(before: Any) -> np.ndarray:
+    """What `saved` gave, as an array; NumPy has no bfloat16."""
+    return np.asarray(before if isinstance(before, np.ndarray) else view(before))

@@ -15,27 +15,32 @@ class VariableRules:
 
     A string is a pattern for the path of the variable, as in `fnmatch`; `*` matches
     slashes too. The path may begin with the name of the model, or after it. A layer
-    class matches the kernels of its layers and of the layers within them. A function
-    `(layer, variable)` matches what it returns True for.
+    class matches the variables of its layers and of the layers within them, or only
+    the kernels. A function `(layer, variable)` matches what it returns True for.
 
     Args:
         owner: str. Who asks, for errors.
         rules: dict from these to values, or None.
-        meaning: str. What a value is, for errors, with an example.
+        example: str. Rules that one could pass, for errors.
+        only_kernels: bool. Whether a layer class means only its kernels. Defaults to
+            `False`.
     """
 
-    def __init__(self, owner: str, rules: Any, example: str) -> None:
+    def __init__(
+        self, owner: str, rules: Any, example: str, only_kernels: bool = False
+    ) -> None:
         self._owner = owner
+        self._only_kernels = only_kernels
         self.rules: dict[Any, Any] = dict(_checked(owner, rules, example))
 
     def __call__(self, each: ModelVariable) -> Any:
         """The rule that holds for this variable; None without one."""
-        return next((rule for rule in self.rules if _matches(rule, each)), None)
+        return next((rule for rule in self.rules if self._matches(rule, each)), None)
 
     def check(self, variables: list[ModelVariable]) -> None:
         """Raises a `ValueError` if a rule matches no variable."""
         for rule in self.rules:
-            if not any(_matches(rule, each) for each in variables):
+            if not any(self._matches(rule, each) for each in variables):
                 raise _validate.error(
                     self._owner,
                     "each rule to hold for a variable",
@@ -43,12 +48,22 @@ class VariableRules:
                     f"The model has: {_few([e.variable.path for e in variables])}.",
                 )
 
+    def _matches(self, rule: Any, each: ModelVariable) -> bool:
+        if isinstance(rule, str):
+            paths = (each.variable.path, each.path)
+            return any(fnmatch.fnmatchcase(path, rule) for path in paths)
+        if isinstance(rule, type):
+            within = (*each.parents[1:], each.layer)
+            is_meant = each.axes is not None or not self._only_kernels
+            return is_meant and any(isinstance(one, rule) for one in within)
+        return bool(rule(each.layer, each.variable))
+
 
 def name_of(rule: Any) -> str:
     """A rule, as a reader knows it."""
-    return (
-        repr(rule) if isinstance(rule, str) else getattr(rule, "__name__", repr(rule))
-    )
+    if isinstance(rule, str):
+        return repr(rule)
+    return str(getattr(rule, "__name__", repr(rule)))
 
 
 def _checked(owner: str, rules: Any, example: str) -> Mapping[Any, Any]:
@@ -72,16 +87,6 @@ def _is_rule(rule: Any) -> bool:
     if isinstance(rule, type):
         return issubclass(rule, keras.layers.Layer)
     return isinstance(rule, str) or callable(rule)
-
-
-def _matches(rule: Any, each: ModelVariable) -> bool:
-    if isinstance(rule, str):
-        paths = (each.variable.path, each.path)
-        return any(fnmatch.fnmatchcase(path, rule) for path in paths)
-    if isinstance(rule, type):
-        within = (*each.parents[1:], each.layer)
-        return each.axes is not None and any(isinstance(one, rule) for one in within)
-    return bool(rule(each.layer, each.variable))
 
 
 def _few(paths: list[str], count: int = 8) -> str:

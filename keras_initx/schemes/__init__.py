@@ -6,3 +6,4 @@ from keras_initx.schemes._lsuv.scheme import lsuv as lsuv
 from keras_initx.schemes._reinitialize.reinitialize import reinitialize as reinitialize
 from keras_initx.schemes._reinitialize.rules_json import Rules as Rules
 from keras_initx.schemes._t_fixup import t_fixup as t_fixup
+from keras_initx.schemes._warm_start.start import warm_start as warm_start

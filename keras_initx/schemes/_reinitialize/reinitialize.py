@@ -17,9 +17,9 @@ from keras_initx._model.optimizers import begin_again, optimizers_of
 from keras_initx._model.selection import Selection
 from keras_initx._model.variable_rules import VariableRules
 from keras_initx.schemes._reinitialize.draw_report import DrawReport, DrawRow
-from keras_initx.schemes._reinitialize.variable_draws import Draws
 from keras_initx.schemes._reinitialize.presets.by_name import PRESETS
 from keras_initx.schemes._reinitialize.rules_json import EXAMPLE
+from keras_initx.schemes._reinitialize.variable_draws import Draws
 
 _OWNER = "reinitialize"
 
@@ -112,7 +112,7 @@ def reinitialize(
         raise _validate.error(
             _OWNER, "a Keras model or layer", f"model={model!r}", "Pass the model."
         )
-    chosen = VariableRules(_OWNER, rules, EXAMPLE)
+    chosen = VariableRules(_OWNER, rules, EXAMPLE, only_kernels=True)
     if like is not None:
         _validate.choice(_OWNER, "like", like, tuple(PRESETS))
     variables = model_variables(model)

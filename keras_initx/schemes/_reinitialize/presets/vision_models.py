@@ -6,12 +6,12 @@ from typing import Any
 import keras
 
 from keras_initx._model.model_variables import ModelVariable
+from keras_initx.schemes._reinitialize.presets.torch_defaults import torch_defaults
 from keras_initx.schemes._reinitialize.presets.variable_roles import (
     is_convolution,
     is_normalization,
     role,
 )
-from keras_initx.schemes._reinitialize.presets.torch_defaults import torch_defaults
 
 
 def timm_vit(

@@ -1,0 +1,1 @@
+"""`warm_start`: a model starts from the weights of another one."""
