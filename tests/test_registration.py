@@ -21,6 +21,7 @@ FOLDERS = (
     "diagnostics",
     "initializers",
     "layers",
+    "saving",
     "schemes",
 )
 # The activations themselves, with their ids; the folder's other functions are about
