@@ -14,12 +14,12 @@ def compile_copy(
     """Compiles the copy as the model is, with the state of each optimizer."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and "optimizer" in config:
-        # As it is now: the loss may be scaled, and the rate may have changed.
+        # As it is now: whether the loss is scaled stands nowhere else.
         config["optimizer"] = keras.saving.serialize_keras_object(optimizer)
     with explained(model):
         if _compiles_as_keras(copy):
             arguments = keras.saving.deserialize_keras_object(config, safe_mode=False)
-            copy.compile(**arguments)
+            copy.compile(**arguments, auto_scale_loss=False)
         else:
             copy.compile_from_config(config)
     for name, value in list(vars(model).items()):

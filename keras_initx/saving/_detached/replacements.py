@@ -51,7 +51,7 @@ class Replacements:
         if target in COMPUTED:
             found = _in_keras(_made(target, config), config, place)
         if found is None:
-            return config
+            return self._left(config, place)
         if not isinstance(found, keras.Layer):
             return keras.activations.serialize(found)
         written = keras.saving.serialize_keras_object(found)
@@ -61,6 +61,13 @@ class Replacements:
         # Keras's own names for the layer and its place in the graph stay.
         kept = {key: others[key] for key in ("name", "inbound_nodes") if key in others}
         return {**written, **kept}
+
+    def _left(self, config: Any, place: Place) -> Any:
+        """What Keras cannot say, with what is replaced within it."""
+        if not isinstance(config, dict) or not isinstance(config["config"], dict):
+            return config
+        inner = rewritten(config["config"], self, place.within(config))
+        return {**config, "config": inner}
 
 
 def _made(target: Any, config: Any) -> Any:
