@@ -23,7 +23,7 @@ def detach(model: keras.Model) -> keras.Model:
 
     The copy computes the same with the same weights, and trains on with the state of
     the optimizer. Saved, it loads on a machine that has only Keras. The given model
-    stays as it is.
+    stays as it is. The weights go through a temporary file.
 
     - An initializer becomes the default of the layer's argument: it does not matter
       once the weights exist.

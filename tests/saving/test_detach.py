@@ -70,7 +70,7 @@ def detached(model, inputs=INPUTS):
 
 
 def assert_same_outputs(copy, model, inputs, rtol=1e-6):
-    one, other = (to_numpy(each(inputs, training=False)) for each in (copy, model))
+    one, other = (to_numpy(each.predict(inputs, verbose=0)) for each in (copy, model))
     np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol)
 
 
@@ -308,7 +308,7 @@ folder = sys.argv[1]
 for name in sys.argv[2:]:
     model = keras.saving.load_model(f"{folder}/{name}.keras")
     data = np.load(f"{folder}/{name}.npz")
-    outputs = keras.ops.convert_to_numpy(model(data["inputs"], training=False))
+    outputs = model.predict(data["inputs"], verbose=0)
     if model.compiled:
         model.train_on_batch(data["inputs"], data["targets"])
     np.savez(f"{folder}/{name}_alone.npz", outputs, *model.get_weights())
@@ -342,7 +342,7 @@ def test_a_machine_without_us_loads_predicts_and_trains_on(tmp_path):
     done = run_python(WITHOUT_US, str(tmp_path), *models)
     assert done.stdout.splitlines() == ["alone"], done.stderr
     for name, (model, inputs) in models.items():
-        expected = [to_numpy(model(inputs, training=False))]
+        expected = [model.predict(inputs, verbose=0)]
         expected += (step(model) if model.compiled else model).get_weights()
         with np.load(tmp_path / f"{name}_alone.npz") as found:
             for one, other in zip(found.values(), expected, strict=True):
@@ -358,8 +358,7 @@ def test_a_mask_is_no_reason_to_warn_while_copying():
 
 def test_the_copy_trains_on_alike():
     """Random generators and the optimizer go on from where they are."""
-    model = compiled(all_in_one(), metrics=["mae"], run_eagerly=True)
-    step(model, SEQUENCES)
+    model = step(compiled(all_in_one(), metrics=["mae"]), SEQUENCES)
     copy = detached(model, SEQUENCES)
     assert copy.optimizer.iterations.numpy() == 1
     assert_trains_on_alike(copy, model, SEQUENCES)
