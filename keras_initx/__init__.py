@@ -11,6 +11,7 @@ from keras_initx import constraints as constraints
 from keras_initx import diagnostics as diagnostics
 from keras_initx import initializers as initializers
 from keras_initx import layers as layers
+from keras_initx import saving as saving
 from keras_initx import schemes as schemes
 from keras_initx.activations import ShapedActivation as ShapedActivation
 from keras_initx.activations import correlation_map as correlation_map
@@ -62,6 +63,7 @@ from keras_initx.layers import (
 )
 from keras_initx.layers import Shift as Shift
 from keras_initx.layers import UnitaryRNNCell as UnitaryRNNCell
+from keras_initx.saving import detach as detach
 from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup
 from keras_initx.schemes import lsuv as lsuv

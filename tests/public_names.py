@@ -21,6 +21,7 @@ FOLDERS = (
     "diagnostics",
     "initializers",
     "layers",
+    "saving",
     "schemes",
 )
 

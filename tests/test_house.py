@@ -34,7 +34,7 @@ FLOORS = (
     {"_model", "_report"},
     {"config", "activations"},
     {"initializers", "layers", "constraints"},
-    {"schemes", "diagnostics"},
+    {"schemes", "diagnostics", "saving"},
     {"callbacks"},
 )
 # A private file may stand beside the public names; a private folder has plain ones.
