@@ -44,7 +44,5 @@ def _batch_axes(equation: str) -> list[int] | None:
     """The axes of the kernel that number independent kernels, or None for no axis."""
     operands, _, output = equation.replace(" ", "").partition("->")
     inputs, _, labels = operands.partition(",")
-    shared = [
-        a for a, label in enumerate(labels) if label in inputs and label in output
-    ]
-    return shared or None
+    shared = {*labels} & {*inputs} & {*output}
+    return [a for a, label in enumerate(labels) if label in shared] or None

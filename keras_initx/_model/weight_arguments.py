@@ -21,7 +21,10 @@ def weight_arguments(
     arguments = {**given, **kwargs}
     if arguments.get("dtype") is None:
         arguments["dtype"] = getattr(layer, "variable_dtype", None)
-    return arguments if arguments["dtype"] else None
+    if arguments["dtype"] is None:
+        return None
+    arguments["dtype"] = keras.backend.standardize_dtype(arguments["dtype"])
+    return arguments
 
 
 def has_default_initializer(arguments: dict[str, Any]) -> bool:

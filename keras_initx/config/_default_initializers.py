@@ -13,13 +13,14 @@ from keras_initx.config._defaults.supply import Supply
 _OWNER = "default_initializers"
 
 
+@contextlib.contextmanager
 def default_initializers(
     *,
     kernel: Any = None,
     bias: Any = None,
     recurrent: Any = None,
     embeddings: Any = None,
-) -> contextlib.AbstractContextManager[None]:
+) -> Iterator[None]:
     """Context manager: layers that are made in it take other default initializers.
 
     A layer takes them where it would take Keras's default: `"glorot_uniform"` for
@@ -50,8 +51,8 @@ def default_initializers(
     opens a new one for each call of the function.
 
     Examples:
-    >>> with keras_initx.default_initializers(kernel="orthogonal_delta", bias="ones"):
-    ...     model = keras.applications.VGG16(weights=None, input_shape=(32, 32, 3))
+    >>> with keras_initx.default_initializers(kernel="orthogonal_delta"):
+    ...     model = keras.applications.VGG16(weights=None, include_top=False)
     >>> type(model.get_layer("block1_conv1").kernel_initializer).__name__
     'OrthogonalDelta'
 
@@ -68,9 +69,6 @@ def default_initializers(
         embeddings: str, dict, `keras.initializers.Initializer` or None. For
             `embeddings_initializer`. Defaults to `None`.
 
-    Returns:
-        A context manager, which is a decorator too.
-
     Raises:
         ValueError: If an argument is no initializer. A function is none here, because a
             model that is saved could not name it.
@@ -81,33 +79,24 @@ def default_initializers(
         "recurrent": recurrent,
         "embeddings": embeddings,
     }
-    found = {
-        role: _initializer(role, value)
-        for role, value in given.items()
-        if value is not None
-    }
-    return _opened(found)
-
-
-@contextlib.contextmanager
-def _opened(initializers: dict[str, Any]) -> Iterator[None]:
-    """The context, which starts to count the layers."""
-    with supplied({role: Supply(each) for role, each in initializers.items()}):
+    named = {role: value for role, value in given.items() if value is not None}
+    with supplied({role: Supply(_initializer(role, named[role])) for role in named}):
         yield
 
 
 def _initializer(role: str, value: Any) -> Any:
     """The initializer that an argument means."""
+    cause = None
     try:
         found = keras.initializers.get(value)
-    except (ValueError, TypeError):
-        found = None
-    if isinstance(found, keras.initializers.Initializer):
-        return found
+        if isinstance(found, keras.initializers.Initializer):
+            return found
+    except Exception as error:
+        cause = error
     raise _validate.error(
         _OWNER,
         f"`{role}` to be the name of an initializer, an initializer or None",
         f"{role}={value!r}",
         "Pass for example 'he_normal' or keras.initializers.HeNormal(seed=1). Put a "
         "function into a subclass of keras.initializers.Initializer.",
-    )
+    ) from cause

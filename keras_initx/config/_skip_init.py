@@ -9,7 +9,7 @@ import keras
 from keras_initx._model.hooks import Hooks
 from keras_initx._model.weight_arguments import weight_arguments
 from keras_initx.config._skip.undrawn import Undrawn, is_random
-from keras_initx.config._skip.untouched import mark, skipping
+from keras_initx.config._skip.untouched import HOOKS, mark, skipping
 
 
 @contextlib.contextmanager
@@ -38,11 +38,10 @@ def skip_init() -> Iterator[None]:
     Examples:
     >>> with keras_initx.skip_init():
     ...     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    >>> model.set_weights([[[1, 2], [3, 4], [5, 6]], [0, 0]])  # or load_weights(path)
-    >>> keras.ops.convert_to_numpy(model.layers[0].kernel).tolist()
-    [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    >>> model.layers[0].get_weights()[0].tolist()
+    [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     """
-    with _HOOKS.held(), skipping.opened(True):
+    with _HOOKS.held(), HOOKS.held(), skipping.opened(True):
         yield
 
 

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -123,17 +123,13 @@ def _add_weight(
 ) -> keras.Variable:
     """Around `Layer.add_weight`: a kernel without an initializer gets one."""
     supply = _current().get("kernel")
-    arguments = weight_arguments(layer, args, kwargs)
-    if supply is None or arguments is None:
+    arguments = None if supply is None else weight_arguments(layer, args, kwargs)
+    if supply is None or arguments is None or not has_default_initializer(arguments):
         return original(layer, *args, **kwargs)
-    shape = arguments.get("shape") or ()
-    if has_default_initializer(arguments) and _rank(shape) > 1:
+    shape = arguments.get("shape")
+    if isinstance(shape, Sequence) and len(shape) > 1:
         arguments["initializer"] = supply.make({})
     return original(layer, **arguments)
-
-
-def _rank(shape: Any) -> int:
-    return len(shape) if hasattr(shape, "__len__") else 1
 
 
 _HOOKS = Hooks(

@@ -64,12 +64,11 @@ class Supply:
     def _is_copy(self, value: Any) -> bool:
         if type(value) is not type(self._initializer) or value in self._made:
             return False
-        seed, ours = (
-            getattr(each, "seed", None) for each in (value, self._initializer)
-        )
-        if isinstance(seed, keras.random.SeedGenerator):
-            same_kind = isinstance(ours, keras.random.SeedGenerator)
-            return same_kind and seed.get_config() == ours.get_config()
+        seed = getattr(value, "seed", None)
+        ours: Any = getattr(self._initializer, "seed", None)
+        generator = keras.random.SeedGenerator
+        if isinstance(seed, generator) and isinstance(ours, generator):
+            return seed.get_config() == ours.get_config()
         return seed in self._seeds
 
     def _seed(self) -> Any:

@@ -10,12 +10,11 @@ from keras_initx._backend import to_tensor
 from keras_initx._backend.memory import aligned_zeros
 from keras_initx._model.weight_arguments import has_default_initializer
 
-_Initializer = keras.initializers.Initializer
 # The others, such as bfloat16, are not NumPy's.
 _DTYPES = ("float16", "float32", "float64")
 
 
-class Undrawn(_Initializer):
+class Undrawn(keras.initializers.Initializer):
     """Zeros, which take no memory where the operating system gives it when needed."""
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
@@ -34,10 +33,13 @@ def is_random(arguments: dict[str, Any]) -> bool:
     An initializer draws if it has a seed, which its config names. A function is called
     as it is: what it does is not known.
     """
+    given = arguments.get("initializer")
     if has_default_initializer(arguments):
-        return True
-    initializer = keras.initializers.get(arguments.get("initializer"))
-    if not isinstance(initializer, _Initializer) or not hasattr(initializer, "seed"):
+        given = "glorot_uniform"
+    # An initializer that is made here takes a seed of Python's generator, as it would.
+    initializer = keras.initializers.get(given)
+    base = keras.initializers.Initializer
+    if not isinstance(initializer, base) or not hasattr(initializer, "seed"):
         return False
-    names_arguments = type(initializer).get_config is not _Initializer.get_config
+    names_arguments = type(initializer).get_config is not base.get_config
     return not names_arguments or "seed" in initializer.get_config()

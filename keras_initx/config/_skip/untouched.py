@@ -27,26 +27,31 @@ skipping = Contexts("skip_init")
 
 _lock = threading.RLock()
 _marks: dict[int, weakref.ref] = {}
+_is_held = False
 _NAMED = 3
 _CHUNK = 2**20
 
 
 def mark(variable: keras.Variable) -> None:
     """This weight was not drawn."""
+    global _is_held
     key = id(variable)
     with _lock:
-        if not _marks:
-            _HOOKS.hold()
         _marks[key] = weakref.ref(variable, lambda _: _unmark(key))
+        if not _is_held:
+            _is_held = True
+            HOOKS.hold()
 
 
 def _unmark(*keys: int) -> None:
+    """Takes marks off. Python calls this too, for a variable that is deleted."""
+    global _is_held
     with _lock:
-        had_marks = bool(_marks)
         for key in keys:
             _marks.pop(key, None)
-        if had_marks and not _marks:
-            _HOOKS.release()
+        if _is_held and not _marks:
+            _is_held = False
+            HOOKS.release()
 
 
 def _is_marked(variable: keras.Variable) -> bool:
@@ -64,10 +69,10 @@ def _report(variables: Iterable[keras.Variable]) -> None:
     more = len(untouched) - _NAMED
     names = ", ".join(untouched[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     warnings.warn(
-        f"`skip_init` has left {len(untouched)} weights at zero that are now trained: "
-        f"{names}. Units that start equal stay equal. Load a checkpoint before, for "
-        "example by `model.load_weights(path)`, or draw the weights by "
-        "`keras_initx.schemes.reinitialize(model)`.",
+        f"`skip_init` has left weights at zero, and now they are trained: "
+        f"{names}. Units that start equal stay equal. Before training, load "
+        "a checkpoint, for example by `model.load_weights(path)`, or draw the weights "
+        "by `keras_initx.schemes.reinitialize(model)`.",
         stacklevel=4,
     )
 
@@ -75,7 +80,11 @@ def _report(variables: Iterable[keras.Variable]) -> None:
 @eagerly
 def _is_zero(variable: keras.Variable) -> bool:
     """Whether all values of the variable are zero, also while a program is traced."""
-    values = view(stored(variable))
+    try:
+        values = view(stored(variable))
+    except TypeError:
+        # JAX takes the values off the variables while `fit` runs.
+        return False
     if not isinstance(values, np.ndarray):
         return not bool(ops.any(values))
     values = values.reshape(-1)
@@ -115,7 +124,7 @@ def _assign(
     return result
 
 
-_HOOKS = Hooks(
+HOOKS = Hooks(
     (keras.Model, "fit", _train),
     (keras.Model, "train_on_batch", _train),
     (keras.optimizers.Optimizer, "apply", _apply),
