@@ -2,30 +2,24 @@
 
     python benchmarks/applications.py --backend torch --tool skip_init
 
-builds each network, on the smallest images that it takes and in a process of its own,
-checks each of its weights, prints what it finds, and writes
-`results/applications-skip_init-torch.json` beside this file. It measures no time.
+builds each network, on the smallest images that it takes, checks each of its weights,
+prints what it finds, and writes `results/applications-skip_init-torch.json` beside this
+file. It measures no time. `--networks ResNet50 VGG19` takes only these.
 
 A tool is a function in `TOOLS`: it takes the name of a network, and returns the size of
 the images, the number of the weights that it checked, and the faults that it found.
 """
 
 import argparse
+import gc
 import json
 import math
-import subprocess
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import (
-    BACKENDS,
-    RESULTS,
-    UNBUILDABLE,
-    application,
-    application_names,
-    fresh,
-)
+from common import BACKENDS, RESULTS, UNBUILDABLE, application, application_names
 
 # An estimate is further off than this in one case of 1.7 million; all networks together
 # have some ten thousand kernels.
@@ -144,34 +138,34 @@ def constants(model: Any, expected: dict[str, float]) -> list[str]:
 # The run
 
 
-def each_network(backend: str, tool: str) -> Iterator[dict[str, Any]]:
-    """One row for each network."""
-    for name in fresh(__file__, backend, "names"):
-        if (backend, name) in UNBUILDABLE:
-            continue
-        try:
-            yield fresh(__file__, backend, tool, name)
-        except subprocess.CalledProcessError:
-            yield row(name, 0, 0, ["it does not build, or its check fails"])
+def checked(tool: str, name: str) -> dict[str, Any]:
+    """The row of one network, also if the tool fails."""
+    import keras
+
+    try:
+        return TOOLS[tool](name)
+    except Exception as error:
+        return row(name, 0, 0, [f"{type(error).__name__}: {error}"])
+    finally:
+        keras.utils.clear_session()
+        gc.collect()
 
 
 def main() -> None:
     """Prints each row, and writes all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument("--tool", choices=list(TOOLS))
+    parser.add_argument("--tool", choices=list(TOOLS), required=True)
+    parser.add_argument("--networks", nargs="*", help="their names; all by default")
     parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--measure", help="one network, in this process")
-    parser.add_argument("--arguments", type=json.loads, default=[], help="its name")
     options = parser.parse_args()
-    if options.measure:
-        measure = {"names": application_names, **TOOLS}[options.measure]
-        print(json.dumps(measure(*options.arguments)))
-        return
-    if options.tool is None:
-        parser.error("name a --tool")
+    # Before Keras is imported.
+    os.environ["KERAS_BACKEND"] = options.backend
     rows = []
-    for found in each_network(options.backend, options.tool):
+    for name in options.networks or application_names():
+        if (options.backend, name) in UNBUILDABLE:
+            continue
+        found = checked(options.tool, name)
         rows.append(found)
         faults = found["faults"]
         shown = f"{len(faults)} faults: {'; '.join(faults[:3])}" if faults else "right"

@@ -8,6 +8,7 @@ from keras import initializers, layers
 
 import keras_initx
 from keras_initx import default_initializers
+from keras_initx._backend.seeds import split
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.layer_kernel import layer_kernel
 
@@ -341,7 +342,10 @@ def network(seed):
         x = layers.Embedding(7, 6)(inputs)
         x = layers.MultiHeadAttention(2, 3)(x, x)
         x = layers.GroupQueryAttention(3, 2, 2)(x, x)
-        x = layers.Bidirectional(layers.SimpleRNN(6), merge_mode="sum")(x)
+        rnn = layers.SimpleRNN(6, return_sequences=True)
+        x = layers.Bidirectional(rnn, merge_mode="sum")(x)
+        rnn = layers.RNN(layers.GRUCell(6))
+        x = layers.Bidirectional(rnn, merge_mode="sum")(x)
         for _ in range(3):
             x = layers.Dense(6)(x)
         return keras.Model(inputs, x)
@@ -371,6 +375,13 @@ def test_the_first_layer_keeps_the_seed():
     seeds = [each.kernel_initializer.seed for each in (one, two, three)]
     assert seeds[0] == 3
     assert len(set(seeds)) == 3
+
+
+def test_a_class_hands_the_same_initializer_to_its_bases():
+    with default_initializers(kernel=initializers.HeNormal(seed=3)):
+        for expected in (3, split(3, 2)[1]):
+            layer = GroupedChild(6)
+            assert layer.kernel_initializer.seed == expected
 
 
 @pytest.mark.parametrize(
@@ -408,8 +419,9 @@ def test_a_generator_moves_on():
 def test_an_initializer_of_the_caller_with_the_same_seed_stays():
     with default_initializers(kernel=initializers.HeNormal(seed=3)):
         layers.Dense(2)
-        mine = layers.Dense(2, kernel_initializer=initializers.HeNormal(seed=3))
-    assert mine.kernel_initializer.seed == 3
+        for _ in range(2):
+            mine = layers.Dense(2, kernel_initializer=initializers.HeNormal(seed=3))
+            assert mine.kernel_initializer.seed == 3
 
 
 def test_an_initializer_that_does_not_name_its_arguments_is_shared():
