@@ -31,9 +31,11 @@ def default_initializers(
     without an initializer is a kernel too. Scales, offsets and moving statistics of
     normalization are no biases.
 
-    It is decided when a layer is made. A layer that is made in the context and built
+    The arguments of a layer's constructor are known by their names, which are those of
+    Keras. It is decided when a layer is made. A layer that is made in the context and built
     after it keeps what it was given, and so do the sublayers that it makes when it is
-    built. Configs name the actual initializers, so that a saved model needs no context.
+    built. Configs name the actual initializers, so that a saved model needs no context;
+    only a class without a `get_config` names those that it was called with.
     A layer that is made from a config, for example by `load_model`, keeps what the
     config names.
 
