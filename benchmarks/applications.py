@@ -29,7 +29,10 @@ NORMALIZATION = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance
 
 
 def default_initializers(name: str) -> dict[str, Any]:
-    """Each kernel has the law of He by Keras's fans, each bias is one."""
+    """Each kernel has the law of He by Keras's fans, and each bias is one.
+
+    Those that the network gives an initializer keep that.
+    """
     import keras
 
     import keras_initx
@@ -52,7 +55,13 @@ def default_initializers(name: str) -> dict[str, Any]:
             start = (values.shape, values.ravel()[:8].tobytes())
             faults += [f"{weight.path} is not its own"] if start in seen else []
             seen.add(start)
-    faults += constants(model, {**NORMALIZATION, "bias": 1.0})
+    for layer in model._flatten_layers(include_self=False):
+        kind = type(getattr(layer, "bias_initializer", None)).__name__
+        if kind == "Zeros":
+            faults.append(f"the bias of {layer.path} has the default")
+        elif kind == "Ones" and layer.bias is not None:
+            faults += constants([layer.bias], {"bias": 1.0})
+    faults += constants(model.weights, NORMALIZATION)
     return row(name, size, len(model.weights), faults, explicit=explicit)
 
 
@@ -125,11 +134,11 @@ def law(path: str, values: Any, deviation: float) -> list[str]:
     return faults
 
 
-def constants(model: Any, expected: dict[str, float]) -> list[str]:
-    """The weights with such names that have other values."""
+def constants(weights: list[Any], expected: dict[str, float]) -> list[str]:
+    """Those with such names that have other values."""
     return [
         f"{weight.path} is not {expected[kind]}"
-        for weight in model.weights
+        for weight in weights
         if (kind := weight.path.split("/")[-1]) in expected
         and not (numbers(weight) == expected[kind]).all()
     ]

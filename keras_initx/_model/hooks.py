@@ -77,7 +77,8 @@ class _Hooked:
     """One method, and the functions around it, the innermost first."""
 
     def __init__(self, owner: type, name: str) -> None:
-        self._owner, self._name = owner, name
+        self._owner = owner
+        self._name = name
         self._arounds: list[Around] = []
         self._before = vars(owner).get(name)
         self._ours = self._hooked()

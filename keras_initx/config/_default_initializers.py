@@ -32,12 +32,12 @@ def default_initializers(
     normalization are no biases.
 
     The arguments of a layer's constructor are known by their names, which are those of
-    Keras. It is decided when a layer is made. A layer that is made in the context and built
-    after it keeps what it was given, and so do the sublayers that it makes when it is
-    built. Configs name the actual initializers, so that a saved model needs no context;
-    only a class without a `get_config` names those that it was called with.
-    A layer that is made from a config, for example by `load_model`, keeps what the
-    config names.
+    Keras. It is decided when a layer is made. A layer that is made in the context and
+    built after it keeps what it was given, and so do the sublayers that it makes when
+    it is built. Configs name the actual initializers, so that a saved model needs no
+    context; only a class without a `get_config` names those that it was called with. A
+    layer that is made from a config, for example by `load_model`, keeps what the config
+    names.
 
     Initializers of this package are told what the axes of the kernel mean in depthwise,
     transposed and grouped convolutions. Those of Keras read a kernel as they always do:

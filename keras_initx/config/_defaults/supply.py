@@ -22,7 +22,9 @@ class Supply:
 
     def __init__(self, initializer: Any) -> None:
         self._initializer = initializer
-        self._config, self._has_fixed_seed = _read(initializer)
+        config, has_fixed_seed = _read(initializer)
+        self._config = config
+        self._has_fixed_seed = has_fixed_seed
         self._count = itertools.count(1)
         self._made: weakref.WeakSet = weakref.WeakSet()
         self._seeds: set[int] = set()
