@@ -1,4 +1,5 @@
 import gc
+import json
 import random
 import re
 import threading
@@ -7,7 +8,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from catalogue import BACKEND, OTHER_DTYPES, to_numpy
+from catalogue import BACKEND, OTHER_DTYPES, run_python, to_numpy
 from keras import initializers, layers
 
 import keras_initx
@@ -400,3 +401,36 @@ def test_new_weights_are_not_shared():
     assert not to_numpy(two.kernel).any()
     assert (to_numpy(one.kernel) == 1).all()
     two.kernel.assign(np.ones((3, 3)))
+
+
+# A process of its own, because the number of devices is fixed when JAX starts.
+SHARDED = """
+import json, os
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+import keras, keras_initx
+import numpy as np
+from keras import distribution
+
+devices = distribution.list_devices()
+mesh = distribution.DeviceMesh((2, 4), ["batch", "model"], devices)
+layout_map = distribution.LayoutMap(mesh)
+layout_map[".*kernel"] = (None, "model")
+parallel = distribution.ModelParallel(layout_map=layout_map, batch_dim_name="batch")
+found = []
+# Keras compiles the initializer of the second kernel.
+for shape in ((64, 128), (2048, 4096)):
+    with parallel.scope(), keras_initx.skip_init():
+        layer = keras.layers.Dense(shape[1])
+        layer.build((None, shape[0]))
+        kernel = layer.kernel.value
+    found.append([list(kernel.sharding.spec), bool(np.asarray(kernel).any())])
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is for JAX")
+def test_sharded_weights_are_laid_out_as_the_layout_map_says():
+    ran = run_python(SHARDED)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout.splitlines()[-1])
+    assert found == [[[None, "model"], False]] * 2
