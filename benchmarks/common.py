@@ -16,6 +16,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 BACKENDS = ("jax", "tensorflow", "torch")
+PACKAGES = ("keras", "numpy", "jax", "tensorflow-cpu", "torch", "lsuv", "keras-hub")
 # NASNetMobile does not build on the PyTorch backend of Keras 3.15.
 UNBUILDABLE = {("torch", "NASNetMobile")}
 
@@ -38,7 +39,7 @@ def fresh(file: str, backend: str, measurement: str, *arguments: Any) -> Any:
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that are installed."""
     found = {"python": platform.python_version()}
-    for package in ("keras", "numpy", "jax", "tensorflow-cpu", "torch", "lsuv"):
+    for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

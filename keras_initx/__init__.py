@@ -24,10 +24,12 @@ from keras_initx.activations import variance_gain as variance_gain
 from keras_initx.activations import variance_map as variance_map
 from keras_initx.callbacks import LSUV as LSUV
 from keras_initx.callbacks import SignalMonitor as SignalMonitor
+from keras_initx.config import default_initializers as default_initializers
 from keras_initx.config import disable_portable_seeds as disable_portable_seeds
 from keras_initx.config import enable_portable_seeds as enable_portable_seeds
 from keras_initx.config import is_portable_seeds_enabled as is_portable_seeds_enabled
 from keras_initx.config import portable_seeds as portable_seeds
+from keras_initx.config import skip_init as skip_init
 from keras_initx.constraints import Orthonormal as Orthonormal
 from keras_initx.diagnostics import compare as compare
 from keras_initx.diagnostics import signal_report as signal_report

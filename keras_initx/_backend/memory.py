@@ -1,6 +1,7 @@
 """Memory that a framework takes over from NumPy without a copy."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,7 +11,18 @@ ALIGNMENT = 64
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """A new array that begins at such an address. Its values are not set."""
+    return _array(np.empty, shape, dtype)
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """A new array of zeros, which takes no memory before it is written to."""
+    return _array(np.zeros, shape, dtype)
+
+
+def _array(
+    allocate: Callable[..., np.ndarray], shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, "uint8")
+    memory = allocate(size + ALIGNMENT, "uint8")
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)

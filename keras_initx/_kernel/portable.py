@@ -1,8 +1,6 @@
 """Portable seeds: the same random numbers on each backend, from NumPy's Philox."""
 
 import contextlib
-import contextvars
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,22 +9,12 @@ import numpy as np
 
 from keras_initx import _validate
 from keras_initx._backend import next_state, on_host
+from keras_initx._kernel.contexts import Contexts
 
 _everywhere = False
 
 
-@dataclasses.dataclass(eq=False)
-class _Block:
-    """One `with portable_seeds()` and whether it has not ended yet."""
-
-    is_open: bool = True
-
-
-# A block ends for good, whichever block or thread ends first: a generator that opened
-# one may be closed later than its caller's block, or by another thread.
-_blocks: contextvars.ContextVar[tuple[_Block, ...]] = contextvars.ContextVar(
-    "portable_seeds", default=()
-)
+_blocks = Contexts("portable_seeds")
 
 
 @contextlib.contextmanager
@@ -62,17 +50,8 @@ def portable_seeds() -> Iterator[None]:
         Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2,
         3"; https://numpy.org/doc/stable/reference/random/bit_generators/philox.html.
     """
-    block = _Block()
-    _blocks.set((*filter(_is_open, _blocks.get()), block))
-    try:
+    with _blocks.opened():
         yield
-    finally:
-        block.is_open = False
-        _blocks.set(tuple(filter(_is_open, _blocks.get())))
-
-
-def _is_open(block: _Block) -> bool:
-    return block.is_open
 
 
 def enable_portable_seeds() -> None:
@@ -111,7 +90,7 @@ def is_portable_seeds_enabled() -> bool:
     Returns:
         A bool.
     """
-    return _everywhere or any(map(_is_open, _blocks.get()))
+    return _everywhere or bool(_blocks.values())
 
 
 def generator(seed: Any) -> np.random.Generator:

@@ -1,0 +1,48 @@
+"""What the axes of a kernel mean, by the class of a layer that has no kernel yet."""
+
+import inspect
+from typing import Any
+
+from keras import layers
+
+_CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+_TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+
+
+def axes_arguments(
+    layer: layers.Layer, argument: str, bound: inspect.BoundArguments
+) -> dict[str, Any]:
+    """The arguments of our initializers that say what the axes of a kernel mean.
+
+    Args:
+        layer: keras.layers.Layer. One that is being made.
+        argument: str. That of the layer which takes the initializer, such as
+            `"kernel_initializer"`.
+        bound: inspect.BoundArguments. What its constructor gets.
+    """
+    if argument == "depthwise_initializer":
+        return {"batch_axes": [-2]}
+    if argument != "kernel_initializer":
+        return {}
+    if isinstance(layer, _TRANSPOSED):
+        return {"input_axes": [-1], "output_axes": [-2]}
+    if isinstance(layer, _CONVOLUTIONS):
+        return {"groups": _argument(bound, "groups", 1)}
+    if isinstance(layer, layers.EinsumDense):
+        # `EinsumDense` tells the other axes itself.
+        return {"batch_axes": _batch_axes(_argument(bound, "equation", ""))}
+    return {}
+
+
+def _argument(bound: inspect.BoundArguments, name: str, default: Any) -> Any:
+    """An argument by its name, also among those that a constructor hands on."""
+    found = {**bound.kwargs, **bound.arguments}
+    return found.get(name, default)
+
+
+def _batch_axes(equation: str) -> list[int] | None:
+    """The axes of the kernel that number independent kernels, or None for no axis."""
+    operands, _, output = equation.replace(" ", "").partition("->")
+    inputs, _, labels = operands.partition(",")
+    shared = {*labels} & {*inputs} & {*output}
+    return [a for a, label in enumerate(labels) if label in shared] or None

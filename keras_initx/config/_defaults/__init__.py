@@ -1,0 +1,1 @@
+"""How `default_initializers` reaches the layers that are made in it."""
