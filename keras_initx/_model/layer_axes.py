@@ -1,12 +1,23 @@
 """What the axes of a kernel mean, by the class of a layer that has no kernel yet."""
 
 import inspect
+import math
 from typing import Any
 
 from keras import layers
 
 _CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+
+_RANKS = {
+    2: (
+        layers.Conv2D,
+        layers.Conv2DTranspose,
+        layers.DepthwiseConv2D,
+        layers.SeparableConv2D,
+    ),
+    3: (layers.Conv3D, layers.Conv3DTranspose),
+}
 
 
 def axes_arguments(
@@ -20,18 +31,27 @@ def axes_arguments(
             `"kernel_initializer"`.
         bound: inspect.BoundArguments. What its constructor gets.
     """
+    strides = {"strides": _product(layer, _argument(bound, "strides", 1))}
     if argument == "depthwise_initializer":
-        return {"batch_axes": [-2]}
+        return {"batch_axes": [-2], **strides}
     if argument != "kernel_initializer":
         return {}
     if isinstance(layer, _TRANSPOSED):
-        return {"input_axes": [-1], "output_axes": [-2]}
+        return {"input_axes": [-1], "output_axes": [-2], **strides}
     if isinstance(layer, _CONVOLUTIONS):
-        return {"groups": _argument(bound, "groups", 1)}
+        return {"groups": _argument(bound, "groups", 1), **strides}
     if isinstance(layer, layers.EinsumDense):
         # `EinsumDense` tells the other axes itself.
         return {"batch_axes": _batch_axes(_argument(bound, "equation", ""))}
     return {}
+
+
+def _product(layer: layers.Layer, strides: Any) -> int:
+    """The product of the strides, of which one number means all axes."""
+    if not isinstance(strides, int):
+        return math.prod(strides)
+    ranks = (rank for rank, classes in _RANKS.items() if isinstance(layer, classes))
+    return strides ** next(ranks, 1)
 
 
 def _argument(bound: inspect.BoundArguments, name: str, default: Any) -> Any:

@@ -50,6 +50,23 @@ def test_our_initializers_are_told_the_axes(make, shape):
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: layers.Conv3D(4, 2, strides=2), (None, 5, 5, 5, 3)),
+        (lambda: layers.Conv2DTranspose(6, 3, strides=(2, 3)), (None, 9, 9, 4)),
+        (lambda: layers.DepthwiseConv2D(3, 2), (None, 9, 9, 4)),
+        (lambda: layers.Conv1D(6, 3, 2), (None, 9, 4)),
+    ],
+)
+def test_our_initializers_are_told_the_strides(make, shape):
+    with default_initializers(kernel=keras_initx.FanScaled(mode="fan_out")):
+        layer = make()
+    layer.build(shape)
+    told = getattr(layer, "depthwise_initializer", None) or layer.kernel_initializer
+    assert told.strides == layer_kernel(layer).axes.strides > 1
+
+
 def test_a_separable_convolution_has_two_kernels():
     with default_initializers(kernel=keras_initx.HaarOrthogonal(seed=1)):
         layer = layers.SeparableConv2D(6, 3)
