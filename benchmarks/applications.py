@@ -83,7 +83,30 @@ def skip_init(name: str) -> dict[str, Any]:
     return row(name, size, len(model.weights), faults)
 
 
-TOOLS = {"default_initializers": default_initializers, "skip_init": skip_init}
+def reinitialize(name: str) -> dict[str, Any]:
+    """Each weight has the law of a new model, whatever it was before."""
+    import keras
+
+    import keras_initx
+
+    model, size = application(name)
+    for weight in model.weights:
+        weight.assign(keras.ops.full(weight.shape, 7.0, weight.dtype))
+    report = keras_initx.reinitialize(model, seed=1)
+    faults = [
+        f"{one.path} is left: {one.note}" for one in report if not one.initializer
+    ]
+    plain, _ = application(name)
+    for weight, other in zip(model.weights, plain.weights, strict=True):
+        faults += same_law(weight.path, numbers(weight), numbers(other))
+    return row(name, size, len(model.weights), faults)
+
+
+TOOLS = {
+    "default_initializers": default_initializers,
+    "skip_init": skip_init,
+    "reinitialize": reinitialize,
+}
 
 
 # What the tools share
@@ -131,6 +154,21 @@ def law(path: str, values: Any, deviation: float) -> list[str]:
     if abs(variance - deviation**2) > SIGMAS * of_variance:
         ratio = math.sqrt(variance) / deviation
         faults.append(f"{path} has {ratio:.3f} times its deviation")
+    return faults
+
+
+def same_law(path: str, values: Any, others: Any) -> list[str]:
+    """What speaks against equal constants, or draws of one mean and variance."""
+    if others.min() == others.max():
+        return [] if (values == others).all() else [f"{path} is not {others.min()}"]
+    both = [each.astype("float64").ravel() for each in (values, others)]
+    faults = []
+    for what, moment in (("mean", 1), ("variance", 2)):
+        powers = [each**moment for each in both]
+        error = math.sqrt(sum(each.var() / each.size for each in powers))
+        difference = powers[0].mean() - powers[1].mean()
+        if abs(difference) > SIGMAS * error:
+            faults.append(f"{path} has another {what}: {difference / error:.1f} errors")
     return faults
 
 
