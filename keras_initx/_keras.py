@@ -108,6 +108,15 @@ def named_sublayers(layer: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
     }
 
 
+def names_of_graphs() -> tuple[str, ...]:
+    """The attributes in which models keep their layers once more.
+
+    A file has the weights of these layers elsewhere. With another name there, those of
+    a live model could be found in two places, of which the first counts.
+    """
+    return "operations", "_operations", "_functional"
+
+
 def own_losses(layer: keras.layers.Layer) -> tuple[list[Any], set[int]]:
     """The losses that `add_loss` gave a layer, and their identities, to be changed.
 

@@ -371,7 +371,7 @@ CATALOGUE = (
         initializers.Bilinear,
         ids=("bilinear",),
         ranks=(3, 4, 5),
-        only_shapes=((4, 4, 6), (4, 5, 4, 6), (1, 4, 5, 4, 6)),
+        only_shapes=((4, 4, 6), (4, 5, 4, 6), (5, 4, 5, 4, 6)),
         arguments=({"scale": 2}, {"scale": [1]}, AXES),
         follows_its_axes=False,
         is_random=False,

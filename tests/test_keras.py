@@ -117,6 +117,13 @@ def test_direct_sublayers(monkeypatch):
     assert {layer.units for layer in _keras.direct_sublayers(block)} == {1, 2, 3}
 
 
+def test_names_of_graphs():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    functional = keras.Model(model.inputs, model.outputs)
+    held = {*dir(model), *dir(functional)}
+    assert {*_keras.names_of_graphs()} <= held
+
+
 def test_own_losses(monkeypatch):
     class Penalized(layers.Layer):
         def call(self, inputs):

@@ -42,9 +42,9 @@ def public_classes():
 
 
 CLASSES = public_classes()
-# What saved models name; a callback is not a part of a model.
+# What saved models name; callbacks and rules are no part of a model.
 SAVED = [
-    *((folder, cls) for folder, cls in CLASSES if folder != "callbacks"),
+    *((f, cls) for f, cls in CLASSES if f not in ("callbacks", "schemes")),
     *(("activations", function) for function in ACTIVATIONS.values()),
 ]
 every_public_class = pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def _compute(f: Elementwise) -> float:
     if not (math.isfinite(variance) and variance > 1e-9 * square):
         raise f.error(
             "an activation whose variance is finite and above 0",
-            f", whose variance is {variance:.3g}",
+            f", whose variance is {max(variance, 0.0):.3g}",
         )
     # The last digits are noise, in which the backends differ.
     return float(f"{1 / math.sqrt(variance):.9g}")

@@ -180,6 +180,7 @@ def test_each_class_with_a_gain_is_tested():
         "HaarOrthogonal",
         "OrthogonalDelta",
         "ConvolutionOrthogonal",
+        "FanScaled",
         "RandomWalk",
         "GateOrthogonal",
         "GateIdentity",

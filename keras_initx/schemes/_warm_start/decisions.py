@@ -53,8 +53,10 @@ class Decisions:
         automatic: AutomaticChoice,
         seeds: VariableSeeds,
     ) -> None:
-        self._pairs, self._rules = pairs, rules
-        self._automatic, self._seeds = automatic, seeds
+        self._pairs = pairs
+        self._rules = rules
+        self._automatic = automatic
+        self._seeds = seeds
 
     def of(self, each: ModelVariable) -> Decision:
         """The decision about one variable."""

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_initx._backend import stored, view
+from keras_initx._keras import names_of_graphs
 from keras_initx.schemes._warm_start.stored_layers import (
     StoredLayer,
     StoredVariable,
@@ -76,14 +77,14 @@ def values_of(value: Any) -> np.ndarray:
 
 @functools.cache
 def _names_of_every_layer() -> frozenset[str]:
-    return frozenset({*dir(keras.layers.Layer()), "operations", "_functional"})
+    return frozenset({*dir(keras.layers.Layer()), *names_of_graphs()})
 
 
 def _attributes(layer: keras.layers.Layer) -> Iterator[tuple[str, Any]]:
     """The attributes that a layer has more than every layer, private ones last."""
     if _is_graph(layer):
         yield "layers", layer.layers
-    names = {*dir(layer)} - _names_of_every_layer() - {"_operations"}
+    names = {*dir(layer)} - _names_of_every_layer()
     for name in sorted(names, key=lambda name: f"~{name}" if name[0] == "_" else name):
         if name.startswith("__"):
             continue

@@ -38,7 +38,8 @@ class Transfer:
     def __init__(
         self, model: keras.Model, source_layers: StoredLayer, match: str
     ) -> None:
-        self._model, self._match = model, match
+        self._model = model
+        self._match = match
         self._source_layers = source_layers
         self._notes: list[str] = []
         self._layers = model_layers(model)
