@@ -25,7 +25,7 @@ def steps(model: keras.Model) -> int:
 
 
 @contextlib.contextmanager
-def copies_follow(model: keras.Model) -> Iterator[None]:
+def copies_follow(model: keras.layers.Layer) -> Iterator[None]:
     """A context that changes weights; then optimizers that train copies have them too.
 
     `ScheduleFreeAdamW` would set the weights back to the copies that it made when it
@@ -69,7 +69,7 @@ def begin_again(
         assign(variable, other.value)
 
 
-def _all_optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+def _all_optimizers(model: keras.layers.Layer) -> list[keras.optimizers.Optimizer]:
     """All optimizers of a model, with those within others."""
     found = optimizers_of(model)
     for optimizer in found:

@@ -557,6 +557,20 @@ def test_the_optimizer_stays_if_asked():
     assert [to_numpy(v).tolist() for v in model.optimizer.variables] == before
 
 
+@pytest.mark.parametrize("begins_again", [True, False])
+def test_copies_of_weights_in_an_optimizer_follow(begins_again):
+    """This optimizer trains copies, and writes these to the weights."""
+    model = mlp()
+    model.compile(keras.optimizers.ScheduleFreeAdamW(0.001), "mse", run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
+    reinitialize(model, seed=1, optimizer=begins_again)
+    before = model.get_weights()
+    x = RANDOM.normal(size=(2, 6)).astype("float32")
+    model.fit(x, x, verbose=0)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=0.01)
+
+
 # Folds
 
 

@@ -1,5 +1,6 @@
 """New weights for a built model, without building it again."""
 
+import contextlib
 from typing import Any
 
 import keras
@@ -13,7 +14,11 @@ from keras_initx._model.changes import Changes
 from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 from keras_initx._model.layer_tree import kept_states
 from keras_initx._model.model_variables import ModelVariable, model_variables
-from keras_initx._model.optimizers import begin_again, optimizers_of
+from keras_initx._model.optimizers import (
+    begin_again,
+    copies_follow,
+    optimizers_of,
+)
 from keras_initx._model.selection import Selection
 from keras_initx._model.variable_rules import VariableRules
 from keras_initx.schemes._reinitialize.draw_report import DrawReport, DrawRow
@@ -126,7 +131,8 @@ def reinitialize(
     )
     draws.check(variables)
     changes = Changes()
-    with hold_interrupts(), own_global_seeds(), changes:
+    kept = contextlib.nullcontext() if optimizer else copies_follow(model)
+    with hold_interrupts(), own_global_seeds(), changes, kept:
         rows = [_draw(draws, each, changes) for each in variables]
         for state in _states(variables):
             changes.assign(state, keras.ops.zeros(state.shape, state.dtype))
