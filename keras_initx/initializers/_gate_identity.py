@@ -10,12 +10,13 @@ from keras_initx._registry import register
 from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._base.fixed_initializer import WithoutSeed
 from keras_initx.initializers._blockwise import Blockwise
 
 
 @register("initializers", "gate_identity")
 @shared_arguments
-class GateIdentity(Blockwise):
+class GateIdentity(WithoutSeed, Blockwise):
     """Makes each gate of a recurrent kernel `gain` times the identity.
 
         K = gain [I, ..., I]

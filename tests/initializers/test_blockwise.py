@@ -201,3 +201,10 @@ def test_a_gate_is_haar_random():
     # Gates are independent of each other.
     limits.assert_mean(traces[0] * traces[1], 0.0)
     limits.assert_mean(traces[2] * traces[3], 0.0)
+
+
+def test_a_gate_identity_in_an_einsum():
+    """`EinsumDense` tells axes, and adds a seed that the class does not have."""
+    layer = layers.EinsumDense("ab,bc->ac", 4, kernel_initializer="gate_identity")
+    layer.build((None, 4))
+    np.testing.assert_array_equal(to_numpy(layer.kernel), np.eye(4))
