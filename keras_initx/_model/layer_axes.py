@@ -6,8 +6,7 @@ from typing import Any
 
 from keras import layers
 
-_CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
-_TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+from keras_initx._model.convolutions import PLAIN, TRANSPOSED
 
 _RANKS = {
     2: (
@@ -36,9 +35,9 @@ def axes_arguments(
         return {"batch_axes": [-2], **strides}
     if argument != "kernel_initializer":
         return {}
-    if isinstance(layer, _TRANSPOSED):
+    if isinstance(layer, TRANSPOSED):
         return {"input_axes": [-1], "output_axes": [-2], **strides}
-    if isinstance(layer, _CONVOLUTIONS):
+    if isinstance(layer, PLAIN):
         return {"groups": _argument(bound, "groups", 1), **strides}
     if isinstance(layer, layers.EinsumDense):
         # `EinsumDense` tells the other axes itself.

@@ -10,6 +10,7 @@ from keras import layers
 
 from keras_initx._keras import embeddings_variable, is_of_keras, kernel_variable
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._model.convolutions import DEPTHWISE, PLAIN, SEPARABLE, TRANSPOSED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,12 +180,8 @@ def _separable_convolution(
 _DESCRIPTIONS = {
     (layers.Dense,): _dense,
     (layers.EinsumDense,): _einsum_dense,
-    (layers.Conv1D, layers.Conv2D, layers.Conv3D): _convolution,
-    (
-        layers.Conv1DTranspose,
-        layers.Conv2DTranspose,
-        layers.Conv3DTranspose,
-    ): _transposed_convolution,
-    (layers.DepthwiseConv1D, layers.DepthwiseConv2D): _depthwise_convolution,
-    (layers.SeparableConv1D, layers.SeparableConv2D): _separable_convolution,
+    PLAIN: _convolution,
+    TRANSPOSED: _transposed_convolution,
+    DEPTHWISE: _depthwise_convolution,
+    SEPARABLE: _separable_convolution,
 }

@@ -12,25 +12,9 @@ from collections.abc import Iterable
 
 import keras
 import numpy as np
-from keras import layers
 
 from keras_initx._kernel.axes import KernelAxes
-
-_TRANSPOSED = (
-    layers.Conv1DTranspose,
-    layers.Conv2DTranspose,
-    layers.Conv3DTranspose,
-)
-_CONVOLUTIONS = (
-    layers.Conv1D,
-    layers.Conv2D,
-    layers.Conv3D,
-    layers.DepthwiseConv1D,
-    layers.DepthwiseConv2D,
-    layers.SeparableConv1D,
-    layers.SeparableConv2D,
-    *_TRANSPOSED,
-)
+from keras_initx._model.convolutions import CONVOLUTIONS, TRANSPOSED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +40,7 @@ def reach_of(
     layer: keras.layers.Layer, value: np.ndarray, axes: KernelAxes
 ) -> Reach | None:
     """The reach of a kernel; None without strides, or where all of it is zero."""
-    if not isinstance(layer, _CONVOLUTIONS):
+    if not isinstance(layer, CONVOLUTIONS):
         return None
     strides, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
     sizes = axes.sizes(axes.spatial)
@@ -68,7 +52,7 @@ def reach_of(
     if not len(taps):
         return None
     every = itertools.product(*map(range, sizes))
-    is_transposed = isinstance(layer, _TRANSPOSED)
+    is_transposed = isinstance(layer, TRANSPOSED)
     return Reach(
         _share(taps.tolist(), strides, dilation),
         _share(every, strides, dilation),

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_initx._keras import direct_sublayers
+from keras_initx._model.sublayers import sublayers
 from keras_initx._registry import is_registered
 from keras_initx.saving._detached.config_walk import Place, rewritten
 from keras_initx.saving._detached.rebuild import quiet
@@ -18,7 +18,7 @@ def leftovers(model: keras.Model) -> list[str]:
     """
     found = [
         (layer.path, _name(value))
-        for layer in all_layers(model)
+        for layer in sublayers(model, with_cells=True)
         for value in _held(layer)
         if is_registered(value)
     ]
@@ -37,17 +37,6 @@ def _held(layer: keras.Layer) -> Iterator[Any]:
         for value in _flat(list(vars(layer).values())):
             if not isinstance(value, keras.Layer):
                 yield value
-
-
-def all_layers(model: keras.Layer) -> list[keras.Layer]:
-    """The model and all layers below it, each once, parents first."""
-    found, waiting = {id(model): model}, [model]
-    while waiting:
-        for child in direct_sublayers(waiting.pop(0)):
-            if id(child) not in found:
-                found[id(child)] = child
-                waiting.append(child)
-    return list(found.values())
 
 
 def _flat(value: Any) -> Iterator[Any]:

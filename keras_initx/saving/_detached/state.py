@@ -1,5 +1,6 @@
 """The state of a model, given to a copy of it."""
 
+from itertools import chain
 from typing import Any
 
 import keras
@@ -8,7 +9,8 @@ import numpy as np
 from keras_initx import _validate
 from keras_initx._backend import saved, stored, view
 from keras_initx._keras import trained_variables
-from keras_initx.saving._detached.leftovers import all_layers
+from keras_initx._model.layer_tree import kept_states
+from keras_initx._model.sublayers import sublayers
 
 Pairs = list[tuple[keras.Variable, keras.Variable]]
 
@@ -43,7 +45,7 @@ def copy_trainable(model: keras.Model, copy: keras.Model, pairs: Pairs) -> None:
         if id(one) in owners
     }
     copy.trainable = model.trainable
-    for layer in all_layers(copy):
+    for layer in sublayers(copy, with_cells=True):
         trainable = wanted.get(id(layer), layer.trainable)
         if layer.trainable != trainable:
             layer.trainable = trainable
@@ -83,9 +85,8 @@ def _inner(optimizer: Any) -> Any:
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
     """All variables; those of recurrent states, which a model does not list, last."""
-    states = [getattr(layer, "states", None) for layer in all_layers(model)]
-    found = [v for v in keras.tree.flatten(states) if isinstance(v, keras.Variable)]
-    return [*model.variables, *found]
+    states = map(kept_states, sublayers(model, with_cells=True))
+    return [*model.variables, *chain.from_iterable(states)]
 
 
 def _kind(variable: keras.Variable) -> tuple[tuple[int, ...], str]:
@@ -98,7 +99,11 @@ def _bits(variable: keras.Variable) -> bytes:
 
 def _owners(model: keras.Layer) -> dict[int, keras.Layer]:
     """The innermost layer of each variable."""
-    return {id(v): layer for layer in all_layers(model) for v in layer.variables}
+    return {
+        id(v): layer
+        for layer in sublayers(model, with_cells=True)
+        for v in layer.variables
+    }
 
 
 def _other_variables(model: keras.Model, which: str) -> ValueError:

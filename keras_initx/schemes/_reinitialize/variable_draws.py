@@ -47,16 +47,25 @@ class Draws:
         }
         self._preset = preset
         self._selection = selection
+        self._selected: set[int] = set()
         self._new_layers: dict[int, FreshLayer] = {}
         self._known: dict[str, Any] = {}
         self.seed = seed
 
     def check(self, variables: list[ModelVariable]) -> None:
-        """Raises a `ValueError` if a rule or a part of `layers` matches nothing."""
+        """Selects the layers.
+
+        Raises:
+            ValueError: If a rule or a part of `layers` matches nothing.
+        """
         self._rules.check(variables)
-        for each in variables:
-            self._selection(each.layer, each.parents)
-        paths = dict.fromkeys(each.layer.path for each in variables)
+        layers = {id(each.layer): each for each in variables}
+        self._selected = {
+            key
+            for key, each in layers.items()
+            if self._selection(each.layer, each.parents)
+        }
+        paths = dict.fromkeys(each.layer.path for each in layers.values())
         self._selection.check(list(paths))
 
     def __call__(self, each: ModelVariable) -> tuple[DrawRow, Any]:
@@ -105,7 +114,7 @@ class Draws:
     def _why_left_alone(self, each: ModelVariable) -> str:
         """Why a variable is not drawn; empty if it is."""
         layer = each.layer
-        if not self._selection(layer, each.parents):
+        if id(layer) not in self._selected:
             return "not in `layers`"
         if hasattr(layer, "adapt"):
             return "learned by `adapt`"

@@ -6,14 +6,13 @@ from collections.abc import Callable
 import keras
 
 from keras_initx._keras import kernel_variable
+from keras_initx._model.convolutions import PLAIN
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx.schemes._warm_start import kinds_of_tables as tables
 from keras_initx.schemes._warm_start.pairing import Pairs
 from keras_initx.schemes._warm_start.stored_layers import StoredLayer
 from keras_initx.schemes._warm_start.unit_copies import UnitCopies
 from keras_initx.schemes._warm_start.unit_flow import UnitFlow
-
-_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 @dataclasses.dataclass
@@ -170,13 +169,13 @@ class AutomaticChoice:
     ) -> bool:
         """Whether its inputs are the channels of images."""
         is_kernel = variable is kernel_variable(layer)
-        if not (isinstance(layer, _CONVOLUTIONS) and is_kernel and layer.groups == 1):
+        if not (isinstance(layer, PLAIN) and is_kernel and layer.groups == 1):
             return False
         if self._flow is not None and id(variable) in self._flow.roles:
             units = self._flow.roles[id(variable)].axes[variable.ndim - 2] or ()
             return any(space.is_input for space in self._flow.spaces.of(units))
         found = (each for each in self._owners.values())
-        first = next((each for each in found if isinstance(each, _CONVOLUTIONS)), None)
+        first = next((each for each in found if isinstance(each, PLAIN)), None)
         return layer is first
 
     def _is_last(self, variable: keras.Variable, axes: list[int]) -> bool:

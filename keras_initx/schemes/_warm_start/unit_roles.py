@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from keras_initx._keras import embeddings_variable, kernel_variable
+from keras_initx._model.convolutions import DEPTHWISE, PLAIN, SEPARABLE, TRANSPOSED
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx.schemes._warm_start.unit_spaces import Spaces, Units
 
@@ -207,20 +208,12 @@ _GATES = {
     layers.GRUCell: 3,
     layers.SimpleRNNCell: 1,
 }
-_CONVOLUTIONS = (
-    layers.Conv1D,
-    layers.Conv2D,
-    layers.Conv3D,
-    layers.Conv1DTranspose,
-    layers.Conv2DTranspose,
-    layers.Conv3DTranspose,
-)
 _DESCRIPTIONS: dict[
     tuple[type, ...], Callable[[layers.Layer, Spaces, _Inputs], LayerUnits | None]
 ] = {
-    (layers.DepthwiseConv1D, layers.DepthwiseConv2D): _depthwise,
-    (layers.SeparableConv1D, layers.SeparableConv2D): _separable,
-    (layers.Dense, layers.EinsumDense, *_CONVOLUTIONS): _kernel_and_bias,
+    DEPTHWISE: _depthwise,
+    SEPARABLE: _separable,
+    (layers.Dense, layers.EinsumDense, *PLAIN, *TRANSPOSED): _kernel_and_bias,
     (layers.BatchNormalization, layers.PReLU): _unit_by_unit,
     (layers.LayerNormalization, layers.RMSNormalization): _normalization_over_units,
     (layers.Embedding,): _embedding,

@@ -7,7 +7,11 @@ import keras
 
 from keras_initx._model.model_variables import ModelVariable
 from keras_initx.initializers import HaarOrthogonal
-from keras_initx.schemes._reinitialize.presets.variable_roles import inputs_of, role
+from keras_initx.schemes._reinitialize.presets.variable_roles import (
+    by_variable,
+    inputs_of,
+    role,
+)
 
 # The deviation of a standard normal number that is cut off at two deviations.
 _DEVIATION = 0.87962566103423978
@@ -23,12 +27,7 @@ def flax_defaults(
     embeddings          N(0, 1 / features)
     biases              zero, that of the forget gate too
     """
-    found = {}
-    for each in variables:
-        initializer = _initializer(each)
-        if initializer is not None:
-            found[id(each.variable)] = initializer
-    return found
+    return by_variable(variables, _initializer)
 
 
 def _initializer(each: ModelVariable) -> Any:

@@ -9,16 +9,16 @@ from keras import layers
 from keras_initx._backend.seeds import split
 from keras_initx._keras import direct_sublayers
 from keras_initx._kernel.random import uniform
+from keras_initx._model.convolutions import TRANSPOSED
 from keras_initx._model.model_variables import ModelVariable
 from keras_initx.initializers._base.plain_initializer import SeededInitializer
 from keras_initx.schemes._reinitialize.presets.variable_roles import (
+    by_variable,
     inputs_of,
     is_in_attention,
     kernels_by_layer,
     role,
 )
-
-_TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 
 
 def torch_defaults(
@@ -33,12 +33,9 @@ def torch_defaults(
     PyTorch counts the outputs instead of the inputs.
     """
     kernels = kernels_by_layer(variables)
-    found = {}
-    for each in variables:
-        initializer = _initializer(each, kernels.get(id(each.layer), []))
-        if initializer is not None:
-            found[id(each.variable)] = initializer
-    return found
+    return by_variable(
+        variables, lambda each: _initializer(each, kernels.get(id(each.layer), []))
+    )
 
 
 def _initializer(each: ModelVariable, kernels: list[ModelVariable]) -> Any:
@@ -69,7 +66,7 @@ def _bound(kernel: ModelVariable) -> float:
         return 0.0
     if hasattr(kernel.layer, "recurrent_kernel"):
         return 1 / math.sqrt(axes.shape[-1] / kernel.blocks)
-    if isinstance(kernel.layer, _TRANSPOSED):
+    if isinstance(kernel.layer, TRANSPOSED):
         return 1 / math.sqrt(axes.count(axes.spatial + axes.output))
     return 1 / math.sqrt(max(inputs_of(kernel), 1))
 

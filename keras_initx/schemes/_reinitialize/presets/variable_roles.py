@@ -1,9 +1,11 @@
 """What a variable is in its layer, for rules that hold for whole models."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from keras_initx._model.convolutions import CONVOLUTIONS
 from keras_initx._model.model_variables import ModelVariable
 
 _NORMALIZATIONS = (
@@ -14,18 +16,6 @@ _NORMALIZATIONS = (
 )
 _TABLES = ("embeddings", "class_token", "cls_token", "pos_embed")
 _ATTENTIONS = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
-_CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv1D,
-    keras.layers.SeparableConv2D,
-)
 
 
 def role(each: ModelVariable) -> str:
@@ -33,7 +23,7 @@ def role(each: ModelVariable) -> str:
     name = each.variable.name
     if isinstance(each.layer, keras.layers.Embedding) or name.endswith(_TABLES):
         return "table"
-    if is_normalization(each.layer):
+    if is_keras_normalization(each.layer):
         return {"gamma": "gamma", "scale": "gamma", "beta": "beta"}.get(name, "")
     if each.axes is not None and not name.startswith("lora_"):
         return "kernel"
@@ -44,21 +34,25 @@ def by_role(
     variables: list[ModelVariable], initializers: dict[str, Any]
 ) -> dict[int, Any]:
     """An initializer for each variable whose role is among these."""
-    return {
-        id(each.variable): initializers[role(each)]
-        for each in variables
-        if role(each) in initializers
-    }
+    return by_variable(variables, lambda each: initializers.get(role(each)))
 
 
-def is_normalization(layer: keras.layers.Layer) -> bool:
-    """Whether a layer normalizes and then scales by gamma."""
+def by_variable(
+    variables: list[ModelVariable], choose: Callable[[ModelVariable], Any]
+) -> dict[int, Any]:
+    """What `choose` returns for each variable, by their identities, if not None."""
+    chosen = ((id(each.variable), choose(each)) for each in variables)
+    return {key: found for key, found in chosen if found is not None}
+
+
+def is_keras_normalization(layer: keras.layers.Layer) -> bool:
+    """Whether this is a normalization of Keras, so that its gamma starts at one."""
     return isinstance(layer, _NORMALIZATIONS)
 
 
 def is_convolution(layer: keras.layers.Layer) -> bool:
     """Whether a layer is a convolution of any kind."""
-    return isinstance(layer, _CONVOLUTIONS)
+    return isinstance(layer, CONVOLUTIONS)
 
 
 def is_in_attention(each: ModelVariable) -> bool:

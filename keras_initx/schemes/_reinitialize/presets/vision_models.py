@@ -9,7 +9,7 @@ from keras_initx._model.model_variables import ModelVariable
 from keras_initx.schemes._reinitialize.presets.torch_defaults import torch_defaults
 from keras_initx.schemes._reinitialize.presets.variable_roles import (
     is_convolution,
-    is_normalization,
+    is_keras_normalization,
     role,
 )
 
@@ -60,7 +60,7 @@ def dcgan(model: keras.layers.Layer, variables: list[ModelVariable]) -> dict[int
         kind = role(each)
         if kind == "kernel" and is_convolution(each.layer):
             found[id(each.variable)] = keras.initializers.RandomNormal(0.0, 0.02)
-        elif kind == "gamma" and is_normalization(each.layer):
+        elif kind == "gamma" and is_keras_normalization(each.layer):
             found[id(each.variable)] = keras.initializers.RandomNormal(1.0, 0.02)
         elif kind == "beta":
             found[id(each.variable)] = keras.initializers.Zeros()
