@@ -5,22 +5,17 @@ from typing import Any, NamedTuple
 
 from keras_initx import _validate
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._elementwise import Elementwise
-from keras_initx.activations._normal_moments import (
-    checked,
-    refuse_jumps,
-    second_moment,
-    slope_moment,
-)
+from keras_initx.activations._stability import FLOAT32_ROUNDING, stability_of
+from keras_initx.activations._unit import Unit, unit_of
 
-# sigma_b^2 is a difference of numbers near q. Keras computes some functions in float32
-# on JAX, so that a small negative difference may be a rounded 0.
-_FLOAT32_ROUNDING, _FLOAT64_ROUNDING = 1e-7, 1e-12
+# sigma_b^2 is a difference of numbers near q.
+_FLOAT64_ROUNDING = 1e-12
 
 
 class CriticalPoint(NamedTuple):
-    """Standard deviations of weights, times the root of the fan-in, and of biases."""
+    """A variance, and the deviations of weights, times the root of the fan-in, and biases."""
 
+    q: float
     sigma_w: float
     sigma_b: float
 
@@ -89,25 +84,35 @@ def critical_point(
             f"q={q!r}, depth={depth!r}",
             "Pass for example depth=16.",
         )
-    if q is None:
+    unit = unit_of(owner, activation)
+    if depth is not None:
         q = 1 / _validate.positive_integer(owner, "depth", depth)
-    q = _validate.positive(owner, "q", q)
-    return _critical_point(Elementwise(owner, activation), q)
+    elif isinstance(q, str):
+        q = _named_variance(owner, activation, q)
+    return _critical_point(unit, _validate.positive(owner, "q", q))
 
 
 @eagerly
-def _critical_point(f: Elementwise, q: float) -> CriticalPoint:
-    scale = math.sqrt(q)
-    moment = checked(f, second_moment(f, scale))
-    refuse_jumps(f, scale)
-    weight_variance = 1 / checked(f, slope_moment(f, scale))
+def _critical_point(unit: Unit, q: float) -> CriticalPoint:
+    moment = unit.checked_second_moment(q)
+    unit.refuse_jumps(q)
+    weight_variance = 1 / unit.checked_slope_moment(q)
     bias_variance = q - weight_variance * moment
-    if bias_variance < -_FLOAT32_ROUNDING * q:
-        raise f.error(
+    if bias_variance < -FLOAT32_ROUNDING * q:
+        raise unit.error(
             f"an activation that has a critical point at the variance q={q:g}",
             f", where sigma_b^2 would be {bias_variance:.3g}",
             "Pass another q, or an odd activation, for example 'tanh'.",
         )
     if bias_variance < _FLOAT64_ROUNDING * q:
         bias_variance = 0.0
-    return CriticalPoint(math.sqrt(weight_variance), math.sqrt(bias_variance))
+    return CriticalPoint(q, math.sqrt(weight_variance), math.sqrt(bias_variance))
+
+
+def _named_variance(owner: str, activation: Any, q: str) -> float:
+    """The variance "stable" or "most_stable"."""
+    stability = stability_of(owner, activation)
+    found = stability.stable_q if q == "stable" else stability.most_stable_q
+    if found is None:
+        raise NotImplementedError
+    return found

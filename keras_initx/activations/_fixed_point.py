@@ -5,30 +5,23 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._elementwise import Elementwise
 from keras_initx.activations._maps import checked_sigmas
-from keras_initx.activations._normal_moments import (
-    checked,
-    growth_of_moment,
-    product_moment,
-    refuse_jumps,
-    second_moment,
-    slope_moment,
-)
 from keras_initx.activations._root import root
+from keras_initx.activations._stability import FLOAT32_ROUNDING, SLOPE_ROUNDING
+from keras_initx.activations._unit import Unit, unit_of
 
 # A smaller variance counts as 0, a larger one as infinite.
 _SMALLEST, _LARGEST = 2.0**-40, 2.0**40
-# Keras computes some functions in float32 on JAX.
-_ROUNDING = 1e-7
 
 
 class FixedPoint(NamedTuple):
-    """Variance, correlation, and the slope of the correlation map at 1."""
+    """Variance, correlation, and the slopes of both maps there."""
 
     q: float
     c: float
     chi: float
+    slope: float
+    is_stable: bool
 
 
 def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedPoint:
@@ -84,59 +77,62 @@ def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedP
     """
     owner = "fixed_point"
     sigmas = checked_sigmas(owner, sigma_w, sigma_b)
-    return _fixed_point(Elementwise(owner, activation), *sigmas)
+    return _fixed_point(unit_of(owner, activation), *sigmas)
 
 
 @eagerly
-def _fixed_point(f: Elementwise, sigma_w: float, sigma_b: float) -> FixedPoint:
-    checked(f, second_moment(f))
-    refuse_jumps(f, 1.0)
-    q = _stable_variance(f, sigma_w, sigma_b)
-    scale = math.sqrt(max(q, _SMALLEST))
-    _refuse_jumps_up_to(f, scale, sigma_w)
-    chi = sigma_w**2 * slope_moment(f, scale, size=1 / sigma_w**2)
-    if q == 0 or chi <= 1 + _ROUNDING:
-        return FixedPoint(q, 1.0, chi)
+def _fixed_point(unit: Unit, sigma_w: float, sigma_b: float) -> FixedPoint:
+    unit.checked_second_moment(1.0)
+    unit.refuse_jumps(1.0)
+    q = _variance(unit, sigma_w, sigma_b)
+    at_least = max(q, _SMALLEST)
+    _refuse_jumps_up_to(unit, math.sqrt(at_least), sigma_w)
+    size = 1 / sigma_w**2
+    chi = sigma_w**2 * unit.slope_moment(at_least, size=size)
+    slope = sigma_w**2 * unit.second_moment(at_least, order=1) / at_least
+    # A variance that comes to 0 cannot deviate to the other side.
+    is_stable = q == 0 or slope < 1 - SLOPE_ROUNDING
+    c = _correlation(unit, q, chi, sigma_w, sigma_b)
+    return FixedPoint(q, c, chi, slope, is_stable)
+
+
+def _correlation(
+    unit: Unit, q: float, chi: float, sigma_w: float, sigma_b: float
+) -> float:
+    if q == 0 or chi <= 1 + FLOAT32_ROUNDING:
+        return 1.0
 
     def approach(c: float) -> float:
         """How much of the way to 1 the correlation goes in a layer: 1 - chi at 1."""
-        product = sigma_w**2 * product_moment(f, scale, c) + sigma_b**2
+        product = sigma_w**2 * unit.product_moment(q, c) + sigma_b**2
         return (product / q - c) / (1 - c)
 
     at_0 = approach(0.0)
-    c = 0.0 if at_0 <= _ROUNDING else root(approach, (0.0, at_0), (1.0, 1 - chi))
-    return FixedPoint(q, c, chi)
+    if at_0 <= FLOAT32_ROUNDING:
+        return 0.0
+    return root(approach, (0.0, at_0), (1.0, 1 - chi))
 
 
-def _stable_variance(f: Elementwise, sigma_w: float, sigma_b: float) -> float:
+def _variance(unit: Unit, sigma_w: float, sigma_b: float) -> float:
     def growth(q: float) -> float:
         """The variance one layer later, as a multiple of this one, minus 1."""
-        moment = second_moment(f, math.sqrt(q), size=q / sigma_w**2)
+        moment = unit.second_moment(q, size=q / sigma_w**2)
         return (sigma_w**2 * moment + sigma_b**2) / q - 1
 
-    received = f", sigma_w={sigma_w!r}, sigma_b={sigma_b!r}"
     at_1 = growth(1.0)
-    if abs(at_1) <= _ROUNDING:
-        slope = sigma_w**2 * growth_of_moment(f)
-        if slope > 1 + 10 * _ROUNDING:
-            raise f.error(
-                "a stable fixed point",
-                f"{received}, where the variance 1 is a fixed point, but a difference "
-                f"from it grows by a factor of {slope:.4g} a layer",
-                "Follow the variance from layer to layer with `variance_map`.",
-            )
+    if abs(at_1) <= FLOAT32_ROUNDING:
         return 1.0
     q = _next_zero(growth, at_1)
     if q > _LARGEST:
-        raise f.error(
+        raise unit.error(
             "a variance that does not grow without bound",
-            received,
+            f", sigma_w={sigma_w!r}, sigma_b={sigma_b!r}",
             "Pass a smaller sigma_w.",
         )
     return q
 
 
-def _refuse_jumps_up_to(f: Elementwise, scale: float, sigma_w: float) -> None:
+def _refuse_jumps_up_to(unit: Unit, scale: float, sigma_w: float) -> None:
     """Looks for jumps at this scale and at those between 1 and it.
 
     At each scale others are seen: a jump at 8 is not reached by a normal variable of
@@ -146,7 +142,7 @@ def _refuse_jumps_up_to(f: Elementwise, scale: float, sigma_w: float) -> None:
     for step in range(1, steps + 1):
         here = scale ** (step / steps)
         # Below this, a jump changes the next pre-activation by nothing that counts.
-        refuse_jumps(f, here, size=here / sigma_w)
+        unit.refuse_jumps(here**2, size=here / sigma_w)
 
 
 def _next_zero(growth: Callable[[float], float], value: float) -> float:

@@ -5,8 +5,7 @@ import math
 from typing import Any
 
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._elementwise import Elementwise
-from keras_initx.activations._normal_moments import checked, second_moment, slope_moment
+from keras_initx.activations._unit import Unit, gated_name, unit_of
 
 
 def gain(activation: Any, backward: bool = False) -> float:
@@ -83,19 +82,20 @@ def gain_for(
     owner: str, activation: Any, argument: str = "activation", backward: bool = False
 ) -> float:
     """Computes `gain` for a class or function that errors name as the owner."""
-    if isinstance(activation, str):
-        return _of_name(owner, activation, argument, backward)
-    return _compute(Elementwise(owner, activation, argument), backward)
+    name = activation if isinstance(activation, str) else gated_name(activation)
+    if name is not None:
+        return _of_name(owner, name, argument, backward)
+    return _compute(unit_of(owner, activation, argument), backward)
 
 
 @functools.cache
 def _of_name(owner: str, name: str, argument: str, backward: bool) -> float:
-    return _compute(Elementwise(owner, name, argument), backward)
+    return _compute(unit_of(owner, name, argument), backward)
 
 
 @eagerly
-def _compute(f: Elementwise, backward: bool) -> float:
-    moment = slope_moment(f) if backward else second_moment(f)
-    value = 1 / math.sqrt(checked(f, moment))
+def _compute(unit: Unit, backward: bool) -> float:
+    moment = unit.checked_slope_moment if backward else unit.checked_second_moment
+    value = 1 / math.sqrt(moment(1.0))
     # The last digits are noise, in which the backends differ.
     return float(f"{value:.12g}")

@@ -9,8 +9,9 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx.activations._elementwise import find
+from keras_initx.activations._elementwise import find, name_of
 from keras_initx.activations._gain import gain_for
+from keras_initx.activations._unit import gated_name
 
 
 class Gain(float):
@@ -23,7 +24,8 @@ def gain_of(owner: str, gain: Any) -> float:
     """The argument `gain` as a number above 0."""
     if _validate.is_number(gain) and gain > 0:
         return float(gain)
-    if isinstance(gain, numbers.Real) or gain is None or find(gain) is None:
+    is_known = find(gain) is not None or gated_name(gain) is not None
+    if isinstance(gain, numbers.Real) or gain is None or not is_known:
         raise _validate.error(
             owner,
             "`gain` to be a finite number above 0, or an activation",
@@ -46,7 +48,7 @@ def config_of(gain: float) -> Any:
         return activation
     if isinstance(activation, types.FunctionType):
         name = keras.saving.get_registered_name(activation)
-        if find(activation.__name__) is activation:
+        if name_of(activation) is not None:
             return activation.__name__
         if keras.saving.get_registered_object(name) is activation:
             return keras.activations.serialize(activation)

@@ -1,16 +1,10 @@
 """What one layer of an infinitely wide network does to variance and correlation."""
 
-import math
 from typing import Any
 
 from keras_initx import _validate
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._elementwise import Elementwise
-from keras_initx.activations._normal_moments import (
-    checked,
-    product_moment,
-    second_moment,
-)
+from keras_initx.activations._unit import Unit, unit_of
 
 
 def variance_map(
@@ -50,9 +44,9 @@ def variance_map(
         transient chaos", section 2, https://arxiv.org/abs/1606.05340.
     """
     owner = "variance_map"
-    f = Elementwise(owner, activation)
+    unit = unit_of(owner, activation)
     q = _validate.positive(owner, "q", q)
-    return _variance(f, q, *checked_sigmas(owner, sigma_w, sigma_b))
+    return _variance(unit, q, *checked_sigmas(owner, sigma_w, sigma_b))
 
 
 def correlation_map(
@@ -92,13 +86,13 @@ def correlation_map(
         transient chaos", section 2, https://arxiv.org/abs/1606.05340.
     """
     owner = "correlation_map"
-    f = Elementwise(owner, activation)
+    unit = unit_of(owner, activation)
     if not (_validate.is_number(c) and -1 <= c <= 1):
         raise _validate.error(
             owner, "`c` to be a number from -1 to 1", f"c={c!r}", "Pass a correlation."
         )
     q = _validate.positive(owner, "q", q)
-    return _correlation(f, float(c), q, *checked_sigmas(owner, sigma_w, sigma_b))
+    return _correlation(unit, float(c), q, *checked_sigmas(owner, sigma_w, sigma_b))
 
 
 def checked_sigmas(owner: str, sigma_w: Any, sigma_b: Any) -> tuple[float, float]:
@@ -108,14 +102,13 @@ def checked_sigmas(owner: str, sigma_w: Any, sigma_b: Any) -> tuple[float, float
 
 
 @eagerly
-def _variance(f: Elementwise, q: float, sigma_w: float, sigma_b: float) -> float:
-    return sigma_w**2 * checked(f, second_moment(f, math.sqrt(q))) + sigma_b**2
+def _variance(unit: Unit, q: float, sigma_w: float, sigma_b: float) -> float:
+    return sigma_w**2 * unit.checked_second_moment(q) + sigma_b**2
 
 
 @eagerly
 def _correlation(
-    f: Elementwise, c: float, q: float, sigma_w: float, sigma_b: float
+    unit: Unit, c: float, q: float, sigma_w: float, sigma_b: float
 ) -> float:
-    scale = math.sqrt(q)
-    variance = sigma_w**2 * checked(f, second_moment(f, scale)) + sigma_b**2
-    return (sigma_w**2 * product_moment(f, scale, c) + sigma_b**2) / variance
+    variance = sigma_w**2 * unit.checked_second_moment(q) + sigma_b**2
+    return (sigma_w**2 * unit.product_moment(q, c) + sigma_b**2) / variance
