@@ -58,6 +58,7 @@ from keras_initx.initializers import TFixupScaled as TFixupScaled
 from keras_initx.initializers import TorchBias as TorchBias
 from keras_initx.initializers import Unitary as Unitary
 from keras_initx.initializers import ZerO as ZerO
+from keras_initx.initializers import border_gain as border_gain
 from keras_initx.layers import CReLU as CReLU
 from keras_initx.layers import Scale as Scale
 from keras_initx.layers import (

@@ -163,8 +163,20 @@ CATALOGUE = (
     Row(
         initializers.HaarOrthogonal,
         ids=("haar_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
+        arguments=(
+            {"gain": 0.5, "groups": 2},
+            {"gain": "gelu", "image_size": 7},
+            {"scale": "variance", "strides": 2},
+            {"seed": 3, **AXES},
+        ),
         refusals=(
+            Refusal(
+                {"image_size": [8, 8]},
+                (3, 4, 6),
+                "`HaarOrthogonal` needs one number in `image_size` for each of 1 "
+                "spatial axes. Received: image_size=[8, 8], shape=(3, 4, 6). Pass one "
+                "integer, or a list as long as the kernel size.",
+            ),
             Refusal(
                 {"groups": 4},
                 (4, 6),
@@ -180,6 +192,7 @@ CATALOGUE = (
         arguments=(
             {"gain": 0.5, "groups": 2, "tap": "last"},
             {"gain": "gelu"},
+            {"scale": "variance", "strides": 2},
             {"seed": 3, **AXES},
         ),
         refusals=(
@@ -204,8 +217,20 @@ CATALOGUE = (
     Row(
         initializers.ConvolutionOrthogonal,
         ids=("convolution_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
+        arguments=(
+            {"gain": 0.5, "groups": 2},
+            {"gain": "gelu", "image_size": [7]},
+            {"scale": "variance", "strides": 2},
+            {"seed": 3, **AXES},
+        ),
         refusals=(
+            Refusal(
+                {"image_size": [8, 8]},
+                (3, 4, 6),
+                "`ConvolutionOrthogonal` needs one number in `image_size` for each of "
+                "1 spatial axes. Received: image_size=[8, 8], shape=(3, 4, 6). Pass "
+                "one integer, or a list as long as the kernel size.",
+            ),
             Refusal(
                 {"groups": 4},
                 (3, 4, 6),
@@ -300,10 +325,18 @@ CATALOGUE = (
             {"scale": 2.0, "mode": "fan_avg", "distribution": "normal"},
             {"mode": "spectral", "distribution": "uniform", "gain": 0.5},
             {"gain": "gelu", "groups": 2, "strides": 4},
+            {"image_size": [7]},
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,
         refusals=(
+            Refusal(
+                {"image_size": [8, 8]},
+                (3, 4, 6),
+                "`FanScaled` needs one number in `image_size` for each of 1 spatial "
+                "axes. Received: image_size=[8, 8], shape=(3, 4, 6). Pass one integer, "
+                "or a list as long as the kernel size.",
+            ),
             Refusal(
                 {"groups": 4},
                 (3, 4, 6),
