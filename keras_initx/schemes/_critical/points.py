@@ -1,0 +1,239 @@
+"""The standard deviations of kernels and biases at the edge of chaos, layer by layer.
+
+A kernel that gets f of a pre-activation of variance q needs
+
+    sigma_w^2 = 1 / E[f'(sqrt(q) z)^2]
+
+so that the gradient keeps its mean square. Its bias makes up the rest to the variance
+q' that the next activation needs:
+
+    sigma_b^2 = q' - sigma_w^2 E[f(sqrt(q) z)^2]
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+from keras_initx import _validate
+from keras_initx._model.left_alone import why_left_alone
+from keras_initx._model.selection import Selection
+from keras_initx.schemes._critical.applied import Applications, Applied
+from keras_initx.schemes._critical.chain import (
+    INPUT,
+    KERNEL,
+    NORMALIZED,
+    ChainLayer,
+)
+
+_OWNER = "critical"
+# Below this share of q the variance of a bias is the rounding of 0.
+_ROUNDING = 1e-6
+
+
+@dataclasses.dataclass(eq=False)
+class Point:
+    """What becomes of one layer.
+
+    Attributes:
+        chain: ChainLayer.
+        applied: Applied. What follows it.
+        left_alone: str. Why it stays as it is; empty if it does not.
+        q: float. The variance that its pre-activation gets.
+        sigma_w: float. The standard deviation of its kernel, times the root of the
+            fan-in.
+        sigma_b: float. That of its bias.
+        notes: list of str.
+    """
+
+    chain: ChainLayer
+    applied: Applied
+    left_alone: str = ""
+    q: float = 1.0
+    sigma_w: float = 1.0
+    sigma_b: float = 0.0
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """The path of the layer."""
+        return self.chain.layer.path
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the scheme changes the layer."""
+        return not self.left_alone
+
+    @property
+    def variance(self) -> float:
+        """The variance of its pre-activation: 1 for an output."""
+        return 1.0 if self.chain.is_output else self.q
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the scheme changes the layer, and it makes no output."""
+        return self.is_set and not self.chain.is_output
+
+
+class Points:
+    """The points of all layers of a chain.
+
+    Args:
+        chain: list of ChainLayer.
+        q: float or str. The variance, or which one.
+        selection: Selection. The layers that are set.
+        is_measured: bool. Whether a batch will tell what the theory does not know.
+    """
+
+    def __init__(
+        self, chain: list[ChainLayer], q: Any, selection: Selection, is_measured: bool
+    ) -> None:
+        self._q = q
+        self._is_measured = is_measured
+        self._applications = Applications()
+        self._by_chain: dict[int, Point] = {}
+        self.points = [self._point(each, selection) for each in chain]
+        self._choose_variances()
+        for point in self.points:
+            if point.is_set:
+                self._set(point)
+
+    def _point(self, chain: ChainLayer, selection: Selection) -> Point:
+        """The point of a layer, which is not set yet."""
+        point = Point(chain, self._applications.of(chain.activations))
+        kernel = chain.described.kernel
+        if not selection(chain.layer, chain.parents):
+            point.left_alone = "not selected"
+        elif chain.is_in_attention:
+            point.left_alone = "in an attention layer"
+        elif reason := why_left_alone(chain.layer, kernel, chain.parents):
+            point.left_alone = reason
+        elif any(p.chain.described.kernel is kernel for p in self._by_chain.values()):
+            point.left_alone = "tied to a layer before"
+        self._by_chain[id(chain)] = point
+        return point
+
+    # The variances
+
+    def _choose_variances(self) -> None:
+        hidden = [point for point in self.points if point.is_hidden]
+        depth = max(1, sum(point.applied.name != "linear" for point in hidden))
+        chosen = [self._variance(point, depth) for point in hidden]
+        for place, point in enumerate(hidden):
+            # What has no variance of its own takes the next one, or the last.
+            others = (*chosen[place:], *reversed(chosen[:place]))
+            point.q = next((q for q in others if q is not None), 1.0)
+
+    def _variance(self, point: Point, depth: int) -> float | None:
+        """The variance that an activation wants; None for any."""
+        if not isinstance(self._q, str):
+            return float(self._q)
+        try:
+            found = point.applied.stability
+        except ValueError as error:
+            raise _no_point(point, _first_sentences(error)) from error
+        if found.kind == "neutral":
+            return None
+        if found.kind in ("none", "unstable"):
+            kind = "no" if found.kind == "none" else "no stable"
+            raise _no_point(point, f"which has {kind} critical point")
+        if found.stable_q is None:
+            return min(1 / depth, found.unstable_q or math.inf)
+        if self._q == "stable" or found.most_stable_q is None:
+            return found.stable_q
+        return found.most_stable_q
+
+    # The standard deviations
+
+    def _set(self, point: Point) -> None:
+        chain, source = point.chain, point.chain.source
+        before = None if source.layer is None else self._by_chain[id(source.layer)]
+        if source.kind == KERNEL and before is not None and before.is_set:
+            self._set_after(point, before)
+        elif source.kind in (INPUT, NORMALIZED):
+            self._set_first(point)
+        else:
+            name = source.name if before is None else f"the layer {before.path!r}"
+            self._set_after_unknown(point, name)
+        if source.pooling and not self._is_measured:
+            point.notes.append(f"{source.pooling} changes the variance: pass `x`")
+        if chain.is_shared:
+            point.notes.append("shared: set for its first call")
+        if chain.is_output:
+            point.notes.insert(0, "output of variance 1")
+
+    def _set_after(self, point: Point, before: Point) -> None:
+        """A kernel that gets the activation of a layer that is set."""
+        applied = self._applications.of(point.chain.source.activations)
+        try:
+            moment, slope = applied.moments(before.q)
+        except ValueError as error:
+            raise _no_point(before, _first_sentences(error)) from error
+        if point.chain.is_output:
+            point.sigma_w = math.sqrt(1 / moment)
+            return
+        self._check(before, moment / slope)
+        rest = point.q - moment / slope
+        has_bias = point.chain.described.bias is not None
+        if abs(rest) <= _ROUNDING * point.q:
+            point.sigma_w = math.sqrt(1 / slope)
+        elif rest > 0 and has_bias:
+            point.sigma_w, point.sigma_b = math.sqrt(1 / slope), math.sqrt(rest)
+        else:
+            point.sigma_w = math.sqrt(point.q / moment)
+            why = "no bias" if rest > 0 else f"{before.applied.name} gives more than q"
+            growth = point.q / moment * slope
+            point.notes.append(f"{why}: the gradient's mean square times {growth:.3g}")
+
+    def _check(self, point: Point, least: float) -> None:
+        """Raises an error if the activation has no critical point at its variance."""
+        rest = point.q - least
+        if rest < -_ROUNDING * point.q:
+            raise _no_point(
+                point,
+                f"which has no critical point at q={point.q:g} (sigma_b^2 would be "
+                f"{rest:.3g})",
+            )
+
+    def _set_first(self, point: Point) -> None:
+        """A kernel that gets inputs of the model, or what a normalization makes."""
+        source, moment = point.chain.source, 1.0
+        if source.activations:
+            moment, _ = self._applications.of(source.activations).moments(1.0)
+        point.sigma_w = math.sqrt(point.variance / moment)
+        if source.kind == NORMALIZED:
+            point.notes.append("after a normalization")
+        elif self._is_measured:
+            point.notes.append("first layer")
+        else:
+            point.notes.append("first layer: inputs of mean square 1 assumed")
+
+    def _set_after_unknown(self, point: Point, name: str) -> None:
+        """A kernel of which only a batch tells what it gets."""
+        if not self._is_measured:
+            raise _validate.error(
+                _OWNER,
+                "a batch of inputs `x`, where the theory does not tell what a kernel "
+                "gets",
+                f"x=None, and the layer {point.path!r}, which gets what comes from "
+                f"{name}",
+                "Pass a batch of real data. Or put activations into layers: "
+                '`keras.layers.Activation("gelu")`.',
+            )
+        point.sigma_w = math.sqrt(point.variance)
+        point.notes.append(f"after {name}: only its variance is set")
+
+
+def _no_point(point: Point, reason: str) -> ValueError:
+    return _validate.error(
+        _OWNER,
+        "activations that have a critical point in all hidden layers",
+        f"the layer {point.path!r} with {point.applied.name!r}, {reason}",
+        "Use another activation there, for example 'gelu' or 'tanh', or leave the "
+        "layer out of `layers`.",
+    )
+
+
+def _first_sentences(error: ValueError) -> str:
+    """What an error of `critical_point` says that it needs."""
+    text = str(error).partition(" needs ")[2].partition(". Received")[0]
+    return f"where `critical` needs {text or error}"
