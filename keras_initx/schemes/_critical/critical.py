@@ -40,13 +40,15 @@ def critical(
     A kernel that gets the activation f of a pre-activation of variance q is drawn with
     the variance `sigma_w^2 / fan_in`, and its bias from `N(0, sigma_b^2)`:
 
-        sigma_w^2 = 1 / E[f'(sqrt(q) z)^2]
+        sigma_w^2 = (q' / q) / E[f'(sqrt(q) z)^2]
         sigma_b^2 = q' - sigma_w^2 E[f(sqrt(q) z)^2]
 
     for z ~ N(0, 1), where q' is the variance that the activation after this kernel
-    needs. So the gradient keeps its mean square, and each sample's pre-activations go
-    to the variance q with depth. Use it for deep networks of GELU, SiLU and Mish, in
-    which the plain gain lets some samples vanish and others explode: see `gain`.
+    needs. It is q in a network of one activation, and then this is `critical_point`.
+    Each sample's pre-activations go to the variance q with depth. On its way back the
+    gradient keeps its mean square, times q' / q where q changes to q'. Use it for deep
+    networks of GELU, SiLU and Mish, in which the plain gain lets some samples vanish
+    and others explode: see `gain`.
 
     Each layer is set by its own activation:
 
@@ -68,9 +70,8 @@ def critical(
     pooling, and for the borders of convolutions with zero padding. Without `x`, what
     reaches the first kernels is taken to have the mean square 1.
 
-    A layer without a bias keeps the variance q, but lets the gradient grow a little:
-    its note says by how much. So does a layer whose activation gives more than the next
-    one needs.
+    A layer without a bias gets the right variance from its kernel alone. Then the mean
+    square of the gradient grows there, by the factor in its note.
 
     The theory is for chains. Networks with residual branches are refused. What comes
     from a recurrent or attention layer, from an embedding, or from an operation that is

@@ -1,13 +1,13 @@
 """The standard deviations of kernels and biases at the edge of chaos, layer by layer.
 
-A kernel that gets f of a pre-activation of variance q needs
+After an activation f of pre-activations of variance q, the critical point of f is
 
     sigma_w^2 = 1 / E[f'(sqrt(q) z)^2]
+    sigma_b^2 = q - sigma_w^2 E[f(sqrt(q) z)^2]
 
-so that the gradient keeps its mean square. Its bias makes up the rest to the variance
-q' that the next activation needs:
-
-    sigma_b^2 = q' - sigma_w^2 E[f(sqrt(q) z)^2]
+If the next activation needs another variance q', both are multiplied by q' / q. That is
+a change of units: the slope of the correlation map at 1 stays 1, and the gradient times
+the pre-activation keeps its mean square.
 """
 
 import dataclasses
@@ -171,28 +171,21 @@ class Points:
         if point.chain.is_output:
             point.sigma_w = math.sqrt(1 / moment)
             return
-        self._check(before, moment / slope)
-        rest = point.q - moment / slope
-        has_bias = point.chain.described.bias is not None
-        if abs(rest) <= _ROUNDING * point.q:
-            point.sigma_w = math.sqrt(1 / slope)
-        elif rest > 0 and has_bias:
-            point.sigma_w, point.sigma_b = math.sqrt(1 / slope), math.sqrt(rest)
-        else:
-            point.sigma_w = math.sqrt(point.q / moment)
-            why = "no bias" if rest > 0 else f"{before.applied.name} gives more than q"
-            growth = point.q / moment * slope
-            point.notes.append(f"{why}: the gradient's mean square times {growth:.3g}")
-
-    def _check(self, point: Point, least: float) -> None:
-        """Raises an error if the activation has no critical point at its variance."""
-        rest = point.q - least
-        if rest < -_ROUNDING * point.q:
+        rest = before.q - moment / slope
+        if rest < -_ROUNDING * before.q:
             raise _no_point(
-                point,
-                f"which has no critical point at q={point.q:g} (sigma_b^2 would be "
-                f"{rest:.3g})",
+                before,
+                f"which has none at q={before.q:g}, where sigma_b^2 would be {rest:.3g}",
             )
+        scale = point.q / before.q
+        is_odd = rest <= _ROUNDING * before.q
+        if not is_odd and point.chain.described.bias is None:
+            point.sigma_w = math.sqrt(point.q / moment)
+            growth = slope * before.q / moment
+            point.notes.append(f"no bias: the gradient grows by {growth:.3g}")
+            return
+        point.sigma_w = math.sqrt(scale / slope)
+        point.sigma_b = 0.0 if is_odd else math.sqrt(scale * rest)
 
     def _set_first(self, point: Point) -> None:
         """A kernel that gets inputs of the model, or what a normalization makes."""

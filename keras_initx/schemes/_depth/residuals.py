@@ -35,9 +35,7 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
     """
     check_model(owner, model)
     if x is None:
-        found = on_example(
-            owner, model, lambda batch: find_residuals(model, batch)
-        )
+        found = on_example(owner, model, lambda batch: find_residuals(model, batch))
     else:
         found = _on_batch(owner, model, one_batch(owner, x, 1))
     if not found.branches:
