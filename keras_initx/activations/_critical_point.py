@@ -5,8 +5,37 @@ from typing import Any, NamedTuple
 
 from keras_initx import _validate
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._stability import FLOAT32_ROUNDING, stability_of
+from keras_initx.activations._stability import (
+    FLOAT32_ROUNDING,
+    Stability,
+    comes_back,
+    stability_of,
+)
 from keras_initx.activations._unit import Unit, unit_of
+
+# Why there is no such q, and what to do.
+_REASONS = {
+    "neutral": (
+        ", where a deviation of the variance stays as it is at every q",
+        "Pass any number q, for example q=1.0.",
+    ),
+    "unstable": (
+        ", whose critical point is not stable at any q",
+        "Normalize the inputs of this activation, or pass another one.",
+    ),
+    "none": (
+        ", which has no critical point",
+        "Pass another activation, for example 'tanh' or 'gelu'.",
+    ),
+}
+_IS_STABLE = (
+    ", whose critical point is stable at every small q",
+    "Pass a depth, for example depth=16, or a number q.",
+)
+_WITHOUT_LEAST = (
+    ", whose critical point becomes ever more stable with q",
+    "Pass a number q: the larger it is, the sooner a deviation of the variance ends.",
+)
 
 # sigma_b^2 is a difference of numbers near q.
 _FLOAT64_ROUNDING = 1e-12
@@ -88,7 +117,8 @@ def critical_point(
     if depth is not None:
         q = 1 / _validate.positive_integer(owner, "depth", depth)
     elif isinstance(q, str):
-        q = _named_variance(owner, activation, q)
+        _validate.choice(owner, "q", q, ("stable", "most_stable"))
+        q = _named_variance(unit, stability_of(owner, activation), q)
     return _critical_point(unit, _validate.positive(owner, "q", q))
 
 
@@ -96,8 +126,15 @@ def critical_point(
 def _critical_point(unit: Unit, q: float) -> CriticalPoint:
     moment = unit.checked_second_moment(q)
     unit.refuse_jumps(q)
-    weight_variance = 1 / unit.checked_slope_moment(q)
-    bias_variance = q - weight_variance * moment
+    gradient = unit.checked_slope_moment(q)
+    if not comes_back(unit, q, moment, gradient):
+        raise unit.error(
+            "a unit whose variance comes back to q",
+            f", where a variance of {2 * q:g} grows without bound at the critical "
+            f"point of q={q:g}",
+            "Normalize the inputs of gated units, or take 'glu' with a q of 2 or more.",
+        )
+    bias_variance = q - moment / gradient
     if bias_variance < -FLOAT32_ROUNDING * q:
         raise unit.error(
             f"an activation that has a critical point at the variance q={q:g}",
@@ -106,13 +143,16 @@ def _critical_point(unit: Unit, q: float) -> CriticalPoint:
         )
     if bias_variance < _FLOAT64_ROUNDING * q:
         bias_variance = 0.0
-    return CriticalPoint(q, math.sqrt(weight_variance), math.sqrt(bias_variance))
+    return CriticalPoint(q, 1 / math.sqrt(gradient), math.sqrt(bias_variance))
 
 
-def _named_variance(owner: str, activation: Any, q: str) -> float:
+def _named_variance(unit: Unit, stability: Stability, q: str) -> float:
     """The variance "stable" or "most_stable"."""
-    stability = stability_of(owner, activation)
-    found = stability.stable_q if q == "stable" else stability.most_stable_q
-    if found is None:
-        raise NotImplementedError
-    return found
+    is_half = q == "stable"
+    found = stability.stable_q if is_half else stability.most_stable_q
+    if found is not None:
+        return found
+    where = "stable from some q on" if is_half else "most stable at some q"
+    kind = stability.kind
+    detail, advice = _REASONS.get(kind, _IS_STABLE if is_half else _WITHOUT_LEAST)
+    raise unit.error(f"an activation whose critical point is {where}", detail, advice)

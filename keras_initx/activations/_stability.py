@@ -5,8 +5,12 @@ multiplied in each layer by the slope of the variance map,
 
     slope(q) = sigma_w^2 d/dq E[f(sqrt(q) z)^2] = d/dq E[f^2] / E[f'^2]
 
-The point is stable where the slope is below 1. The slope is looked at on a grid of q,
-and what lies between two points of the grid is found by halving or by a root.
+The point is stable where the slope is below 1. With gated units, a variance of 2 q has
+to come back too: often another fixed point lies a few percent above q, beyond which the
+variance grows without bound, and chance carries it there in a layer of finite width.
+
+The slope is looked at on a grid of q. What lies between two points of the grid is found
+by halving or by a root.
 """
 
 import functools
@@ -19,7 +23,7 @@ import numpy as np
 from keras_initx._backend.eagerly import eagerly
 from keras_initx.activations._elementwise import name_of
 from keras_initx.activations._root import root
-from keras_initx.activations._unit import Unit, unit_of
+from keras_initx.activations._unit import GatedUnit, Unit, unit_of
 
 # Keras computes some functions in float32 on JAX, so that two slopes that differ by
 # less, or variances of a bias, may be the same. A slope of 1 is 1 within ten times it.
@@ -39,7 +43,7 @@ class Stability(NamedTuple):
             "above": from `stable_q` on;
             "between": from `stable_q`, or from 0 if it is None, to `unstable_q`;
             "neutral": nowhere, as the slope is 1 at each q (ReLU);
-            "unstable": nowhere, as it is above 1 at some q and nowhere below;
+            "unstable": nowhere, although there are critical points;
             "none": there are no critical points.
         stable_q: The smallest q from which on the critical point is stable.
         unstable_q: The largest q up to which it is.
@@ -95,13 +99,26 @@ def _compute(unit: Unit) -> Stability:
 
 
 def _slope_or_nan(unit: Unit, q: float) -> float:
-    """The slope at the critical point; NaN if there is none."""
+    """The slope at the critical point; NaN if there is none.
+
+    It is infinite if the variance of a gated unit does not come back.
+    """
     moment, gradient = unit.second_moment(q), unit.slope_moment(q)
     if not (math.isfinite(moment) and math.isfinite(gradient) and gradient > 0):
         return math.nan
     if q - moment / gradient < -FLOAT32_ROUNDING * q:
         return math.nan
+    if not comes_back(unit, q, moment, gradient):
+        return math.inf
     return unit.second_moment(q, order=1) / (q * gradient)
+
+
+def comes_back(unit: Unit, q: float, moment: float, gradient: float) -> bool:
+    """Whether the variance 2 q does not grow, at the critical point of a gated unit."""
+    if not isinstance(unit, GatedUnit):
+        return True
+    growth = (unit.second_moment(2 * q) - moment) / gradient / q - 1
+    return growth <= SLOPE_ROUNDING
 
 
 def _slope_of_slope(unit: Unit, q: float) -> float:
