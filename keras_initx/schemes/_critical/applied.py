@@ -24,6 +24,7 @@ class Applied:
     def __init__(self, activations: tuple[Any, ...]) -> None:
         self.name = ", ".join(map(_label, activations)) or "linear"
         self._function = _composed(activations)
+        self._moments: dict[float, tuple[float, float]] = {}
 
     @functools.cached_property
     def unit(self) -> Unit:
@@ -37,7 +38,13 @@ class Applied:
 
     def moments(self, q: float) -> tuple[float, float]:
         """The mean squares of its values and of its slopes, at the variance q."""
-        return _moments(self.unit, q)
+        if q not in self._moments:
+            self._moments[q] = _moments(self.unit, q)
+        return self._moments[q]
+
+    def second_moment(self, q: float) -> float:
+        """The mean square of its values, at the variance q."""
+        return self.moments(q)[0]
 
 
 class Applications:

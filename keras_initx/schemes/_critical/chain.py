@@ -139,6 +139,9 @@ class ChainPass(Observer):
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.layers: list[ChainLayer] = []
         self.normalizations: list[keras.layers.Layer] = []
         self._by_layer: dict[int, ChainLayer] = {}
@@ -151,12 +154,15 @@ class ChainPass(Observer):
     def enter(self, call: LayerCall) -> None:
         tensors = _tensors((call.args, call.kwargs))
         if not call.parents:
+            # While a model is built, Keras may have begun to call it before.
+            self._begin()
             for tensor in tensors:
                 self._note(tensor, Signal(INPUT))
         described = _described(call.layer)
         if described is None:
             if not is_normalization(call.layer):
-                self._has_begun |= bool(own_variables(call.layer))
+                is_opaque = isinstance(call.layer, OPAQUE)
+                self._has_begun |= is_opaque or bool(own_variables(call.layer))
             return
         source = self._merged([self._signal(each) for each in tensors])
         self._has_begun = True

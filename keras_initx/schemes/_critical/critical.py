@@ -61,8 +61,8 @@ def critical(
     - Kernels that get the inputs of the model are scaled so that their pre-activations
       have the variance q. Their biases are zero.
     - Layers that make the outputs get outputs of variance 1, and zero biases.
-    - An activation without a critical point, such as sigmoid, is an error, unless it is
-      at the output.
+    - An activation without a critical point, such as softplus, is an error, except
+      where it makes the outputs.
 
     With a batch `x`, all that the theory leaves out is measured: each kernel is
     multiplied by the factor that makes the variance of the pre-activation q on the
@@ -165,7 +165,8 @@ def _look(
 
     found = on_example(_OWNER, model, look) if batch is None else look(batch)
     chain, in_branches = found
-    points = Points(chain.layers, q, selection, is_measured=batch is not None).points
+    is_measured = batch is not None
+    points = Points(chain.layers, q, selection, in_branches, is_measured).points
     selection.check([point.path for point in points])
     if not points:
         raise _validate.error(
@@ -174,15 +175,6 @@ def _look(
             f"the model {model.name!r}, which has none",
             "Pass a model with dense layers or convolutions.",
         )
-    for point in points:
-        if point.is_set and id(point.chain.layer) in in_branches:
-            raise _validate.error(
-                _OWNER,
-                "a model whose layers follow one after the other",
-                f"the model {model.name!r}, where the layer {point.path!r} is in a "
-                "residual branch",
-                "Use `depth_scale` or `fixup` for residual networks.",
-            )
     return points, chain.normalizations
 
 

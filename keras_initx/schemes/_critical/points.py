@@ -10,8 +10,10 @@ a change of units: the slope of the correlation map at 1 stays 1, and the gradie
 the pre-activation keeps its mean square.
 """
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from keras_initx import _validate
@@ -42,6 +44,8 @@ class Point:
         sigma_w: float. The standard deviation of its kernel, times the root of the
             fan-in.
         sigma_b: float. That of its bias.
+        moments: tuple of float. The mean squares of what follows it and of its slope,
+            at the variance q, if it is hidden.
         notes: list of str.
     """
 
@@ -51,6 +55,7 @@ class Point:
     q: float = 1.0
     sigma_w: float = 1.0
     sigma_b: float = 0.0
+    moments: tuple[float, float] = (1.0, 1.0)
     notes: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -69,6 +74,13 @@ class Point:
         return 1.0 if self.chain.is_output else self.q
 
     @property
+    def rest(self) -> float:
+        """The variance of biases at the critical point of what follows it."""
+        moment, slope = self.moments
+        rest = self.q - moment / slope
+        return 0.0 if abs(rest) <= _ROUNDING * self.q else rest
+
+    @property
     def is_hidden(self) -> bool:
         """Whether the scheme changes the layer, and it makes no output."""
         return self.is_set and not self.chain.is_output
@@ -81,17 +93,26 @@ class Points:
         chain: list of ChainLayer.
         q: float or str. The variance, or which one.
         selection: Selection. The layers that are set.
+        in_branches: set of int. The identities of the layers in residual branches.
         is_measured: bool. Whether a batch will tell what the theory does not know.
     """
 
     def __init__(
-        self, chain: list[ChainLayer], q: Any, selection: Selection, is_measured: bool
+        self,
+        chain: list[ChainLayer],
+        q: Any,
+        selection: Selection,
+        in_branches: set[int],
+        is_measured: bool,
     ) -> None:
         self._q = q
         self._is_measured = is_measured
         self._applications = Applications()
         self._by_chain: dict[int, Point] = {}
         self.points = [self._point(each, selection) for each in chain]
+        for point in self.points:
+            if point.is_set and id(point.chain.layer) in in_branches:
+                raise _in_branch(point)
         self._choose_variances()
         for point in self.points:
             if point.is_set:
@@ -122,20 +143,22 @@ class Points:
             # What has no variance of its own takes the next one, or the last.
             others = (*chosen[place:], *reversed(chosen[:place]))
             point.q = next((q for q in others if q is not None), 1.0)
+            with _naming(point):
+                point.moments = point.applied.moments(point.q)
+            if point.rest < 0:
+                raise _no_point(point, f"which has none at q={point.q:g}")
 
     def _variance(self, point: Point, depth: int) -> float | None:
         """The variance that an activation wants; None for any."""
         if not isinstance(self._q, str):
             return float(self._q)
-        try:
+        with _naming(point):
             found = point.applied.stability
-        except ValueError as error:
-            raise _no_point(point, _first_sentences(error)) from error
         if found.kind == "neutral":
             return None
         if found.kind in ("none", "unstable"):
-            kind = "no" if found.kind == "none" else "no stable"
-            raise _no_point(point, f"which has {kind} critical point")
+            kind = "none" if found.kind == "none" else "no stable one"
+            raise _no_point(point, f"which has {kind}")
         if found.stable_q is None:
             return min(1 / depth, found.unstable_q or math.inf)
         if self._q == "stable" or found.most_stable_q is None:
@@ -146,52 +169,27 @@ class Points:
 
     def _set(self, point: Point) -> None:
         chain, source = point.chain, point.chain.source
+        if chain.is_output:
+            point.notes.append("output of variance 1")
         before = None if source.layer is None else self._by_chain[id(source.layer)]
         if source.kind == KERNEL and before is not None and before.is_set:
-            self._set_after(point, before)
+            _set_after(point, before)
         elif source.kind in (INPUT, NORMALIZED):
             self._set_first(point)
         else:
-            name = source.name if before is None else f"the layer {before.path!r}"
+            name = source.name if before is None else before.path
             self._set_after_unknown(point, name)
         if source.pooling and not self._is_measured:
             point.notes.append(f"{source.pooling} changes the variance: pass `x`")
         if chain.is_shared:
             point.notes.append("shared: set for its first call")
-        if chain.is_output:
-            point.notes.insert(0, "output of variance 1")
-
-    def _set_after(self, point: Point, before: Point) -> None:
-        """A kernel that gets the activation of a layer that is set."""
-        applied = self._applications.of(point.chain.source.activations)
-        try:
-            moment, slope = applied.moments(before.q)
-        except ValueError as error:
-            raise _no_point(before, _first_sentences(error)) from error
-        if point.chain.is_output:
-            point.sigma_w = math.sqrt(1 / moment)
-            return
-        rest = before.q - moment / slope
-        if rest < -_ROUNDING * before.q:
-            raise _no_point(
-                before,
-                f"which has none at q={before.q:g}, where sigma_b^2 would be {rest:.3g}",
-            )
-        scale = point.q / before.q
-        is_odd = rest <= _ROUNDING * before.q
-        if not is_odd and point.chain.described.bias is None:
-            point.sigma_w = math.sqrt(point.q / moment)
-            growth = slope * before.q / moment
-            point.notes.append(f"no bias: the gradient grows by {growth:.3g}")
-            return
-        point.sigma_w = math.sqrt(scale / slope)
-        point.sigma_b = 0.0 if is_odd else math.sqrt(scale * rest)
 
     def _set_first(self, point: Point) -> None:
         """A kernel that gets inputs of the model, or what a normalization makes."""
         source, moment = point.chain.source, 1.0
         if source.activations:
-            moment, _ = self._applications.of(source.activations).moments(1.0)
+            with _naming(point):
+                moment = self._applications.of(source.activations).second_moment(1.0)
         point.sigma_w = math.sqrt(point.variance / moment)
         if source.kind == NORMALIZED:
             point.notes.append("after a normalization")
@@ -207,13 +205,38 @@ class Points:
                 _OWNER,
                 "a batch of inputs `x`, where the theory does not tell what a kernel "
                 "gets",
-                f"x=None, and the layer {point.path!r}, which gets what comes from "
-                f"{name}",
-                "Pass a batch of real data. Or put activations into layers: "
-                '`keras.layers.Activation("gelu")`.',
+                f"x=None, and the layer {point.path!r} after {name}",
+                "Pass a batch of real data. If it is an activation, put it into a "
+                'layer, such as `keras.layers.Activation("gelu")`.',
             )
         point.sigma_w = math.sqrt(point.variance)
         point.notes.append(f"after {name}: only its variance is set")
+
+
+def _set_after(point: Point, before: Point) -> None:
+    """A kernel that gets the activation of a layer that is set."""
+    moment, slope = before.moments
+    scale = point.variance / before.q
+    if point.chain.is_output:
+        point.sigma_w = math.sqrt(1 / moment)
+    elif before.rest > 0 and point.chain.described.bias is None:
+        point.sigma_w = math.sqrt(point.q / moment)
+        growth = slope * before.q / moment
+        point.notes.append(f"no bias: the gradient's mean square times {growth:.3g}")
+    else:
+        point.sigma_w = math.sqrt(scale / slope)
+        point.sigma_b = math.sqrt(scale * before.rest)
+
+
+@contextlib.contextmanager
+def _naming(point: Point) -> Iterator[None]:
+    """A context in which the errors about an activation name the layer."""
+    try:
+        yield
+    except ValueError as error:
+        # What the mathematics of activations says that it needs.
+        needs = str(error).partition(" needs ")[2].partition(". Received")[0]
+        raise _no_point(point, f"which is not {needs or error}") from error
 
 
 def _no_point(point: Point, reason: str) -> ValueError:
@@ -226,7 +249,10 @@ def _no_point(point: Point, reason: str) -> ValueError:
     )
 
 
-def _first_sentences(error: ValueError) -> str:
-    """What an error of `critical_point` says that it needs."""
-    text = str(error).partition(" needs ")[2].partition(". Received")[0]
-    return f"where `critical` needs {text or error}"
+def _in_branch(point: Point) -> ValueError:
+    return _validate.error(
+        _OWNER,
+        "a model whose layers follow one after the other",
+        f"the layer {point.path!r} in a residual branch",
+        "Use `depth_scale` or `fixup` for residual networks.",
+    )
