@@ -68,6 +68,7 @@ from keras_initx.layers import Shift as Shift
 from keras_initx.layers import UnitaryRNNCell as UnitaryRNNCell
 from keras_initx.saving import detach as detach
 from keras_initx.schemes import Rules as Rules
+from keras_initx.schemes import critical as critical
 from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup
 from keras_initx.schemes import lsuv as lsuv

@@ -25,7 +25,7 @@ def dataflow(model: keras.layers.Layer, inputs: Any) -> Dataflow:
     if any(not layer.built for layer in sublayers(model)):
         # No variable may be made while the operations are recorded.
         trace(model, inputs, Observer())
-    shortened = _shortened(inputs)
+    shortened = first_samples(inputs)
     if shortened is not None:
         try:
             return _recorded(model, shortened)
@@ -47,7 +47,7 @@ def _recorded(model: keras.layers.Layer, inputs: Any) -> Dataflow:
     return GraphReader(marks).read(operations)
 
 
-def _shortened(inputs: Any) -> Any:
+def first_samples(inputs: Any) -> Any:
     """The first samples, if all inputs count the same samples; None otherwise."""
     leaves = [leaf for leaf in keras.tree.flatten(inputs) if leaf is not None]
     sizes = {leaf.shape[0] if len(leaf.shape) else 0 for leaf in leaves}

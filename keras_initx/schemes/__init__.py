@@ -1,5 +1,6 @@
 """Functions that set the weights of a whole model."""
 
+from keras_initx.schemes._critical.critical import critical as critical
 from keras_initx.schemes._depth_scale import depth_scale as depth_scale
 from keras_initx.schemes._fixup import fixup as fixup
 from keras_initx.schemes._lsuv.scheme import lsuv as lsuv

@@ -1,6 +1,5 @@
 """The residual branches of a model, or an error that says why there are none."""
 
-import contextlib
 import warnings
 from typing import Any
 
@@ -10,7 +9,7 @@ from keras_initx import _validate
 from keras_initx._model.batches import one_batch
 from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
 from keras_initx._model.branches.find import Residuals, find_residuals
-from keras_initx._model.example_batch import example_batches
+from keras_initx._model.example_batch import on_example
 from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx._model.left_alone import why_left_alone
 from keras_initx._model.observer import Observer
@@ -36,7 +35,7 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
     """
     check_model(owner, model)
     if x is None:
-        found = _without_data(owner, model)
+        found = on_example(owner, model, lambda batch: find_residuals(model, batch))
     else:
         found = _on_batch(owner, model, one_batch(owner, x, 1))
     if not found.branches:
@@ -49,21 +48,6 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
             "'orthogonal_delta'.",
         )
     return found
-
-
-def _without_data(owner: str, model: keras.layers.Layer) -> Residuals:
-    """What is found on inputs of zeros."""
-    for batch in example_batches(model):
-        # A size that the model leaves open may be too small for it.
-        with contextlib.suppress(Exception):
-            return find_residuals(model, batch)
-    raise _validate.error(
-        owner,
-        "a batch of inputs `x`, unless the model is a Functional or Sequential one "
-        "that is built",
-        f"x=None, the model {model.name!r} of class {type(model).__name__}",
-        "Pass a few samples: only their shapes matter.",
-    )
 
 
 def _on_batch(owner: str, model: keras.layers.Layer, batch: Any) -> Residuals:

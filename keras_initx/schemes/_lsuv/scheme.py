@@ -54,6 +54,10 @@ def lsuv(
     channels together. Without biases, `factor = target_std / Std[a]`. Use it for
     networks without normalization, and for activations whose gain is not known.
 
+    It sets the scale of the whole batch, and not that of each sample. With GELU, SiLU
+    and Mish, samples that differ in scale differ more after each layer. In deep
+    networks of these use `critical`.
+
     The model runs once, eagerly and in inference mode. Each layer is corrected when it
     is called, before its activation, and passes on the corrected output. So all layers
     after it see the right inputs, in the order in which the model really runs.
