@@ -35,11 +35,11 @@ SCHEMES = ["gain", "LSUV", "critical point"]
 INITIALIZATIONS = ["Glorot", "He", *SCHEMES]
 LEARNING_RATES = [1e-4, 3e-4, 1e-3, 3e-3]
 STYLES = {
-    "Glorot": "d:",
-    "He": "^:",
-    "gain": "s--",
-    "LSUV": "x-.",
-    "critical point": "o-",
+    "Glorot": "C7d:",
+    "He": "C1^:",
+    "gain": "C0s--",
+    "LSUV": "C3x-.",
+    "critical point": "C2o-",
 }
 
 
@@ -165,7 +165,7 @@ def plot(measured, trained, titles, path):
     for panel, label, runs in zip(panels.flat, LABELS, measured.values(), strict=False):
         for name, values in runs.items():
             layers = range(1, len(values) + 1)
-            every = max(1, len(values) // 8)
+            every = max(1, np.isfinite(values).sum() // 8)
             panel.plot(layers, values, STYLES[name], markevery=every, label=name)
         panel.set(title=label, yscale="log", ylim=(0.8, 1e10), xlabel="layer")
         panel.grid(alpha=0.3)
@@ -209,8 +209,8 @@ def main():
     }
     print_tables(depth, measured, trained)
     titles = (
-        f"How far 64 samples are apart in {depth} plain layers of {2 * width} units",
-        f"{depth} layers of {width} GELU, best learning rate",
+        f"How far 64 samples are apart in {depth} layers of {2 * width} units",
+        f"training: {depth} layers of {width} GELU",
     )
     plot(measured, trained, titles, arguments.output)
     seconds = time.perf_counter() - begin
