@@ -89,41 +89,49 @@ def _of_name(owner: str, name: str, q: float) -> LogNormGain:
 
 @eagerly
 def _compute(f: Elementwise, q: float) -> LogNormGain:
-    scale = math.sqrt(q)
-    moment = checked(f, slope_moment(f, scale))
-
-    def mean(of_squares: Callable, t: np.ndarray, size: float) -> np.ndarray:
-        """The means of a function of the squared slopes and t."""
-
-        def function(z: np.ndarray, which: np.ndarray) -> np.ndarray:
-            # All integrals start with the same points.
-            points, where = np.unique(z, return_inverse=True)
-            squares = f.derivative(scale * points)[where] ** 2 / moment
-            return of_squares(squares, t[which, None]).mean(axis=1)
-
-        return normal_means(function, len(t), _TOLERANCE, size)
-
-    blocked = mean(lambda squares, _: squares == 0, np.ones(1), 1.0)[0]
-    small = np.exp(np.arange(_FIRST, 0, _STEP))
-    deficit = mean(_deficits, small, 0.0)
-    grids, rests = [small], []
+    slopes = _Slopes(f, math.sqrt(q))
+    blocked = slopes.mean(lambda squares, _: squares == 0, np.ones(1), 1.0)[0]
+    grids = [np.exp(np.arange(_FIRST, 0, _STEP))]
+    deficit = slopes.mean(_deficits, grids[0], 0.0)
+    rests = []
     for start in np.arange(0, _LAST, _BLOCK):
         grids.append(np.exp(np.arange(start, start + _BLOCK, _STEP)))
-        rests.append(np.maximum(mean(_rests, grids[-1], 1.0), 0))
+        rests.append(slopes.mean(_rests, grids[-1], 1.0))
         if rests[-1][-1] < _TOLERANCE:
             break
-    table = LogNormGain(
-        moment, blocked, np.concatenate(grids), deficit, np.concatenate(rests)
+    gains = LogNormGain(
+        slopes.moment, blocked, np.concatenate(grids), deficit, np.concatenate(rests)
     )
-    checked(f, table(1))
-    return table
+    checked(f, gains(1))
+    return gains
+
+
+class _Slopes:
+    """The squares of f'(scale z), divided by their mean, on z ~ N(0, 1)."""
+
+    def __init__(self, f: Elementwise, scale: float) -> None:
+        self._f, self._scale = f, scale
+        self.moment = checked(f, slope_moment(f, scale))
+
+    def mean(self, function: Callable, t: np.ndarray, size: float) -> np.ndarray:
+        """The mean of a function of the squares and t, for each t."""
+
+        def at_points(z: np.ndarray, which: np.ndarray) -> np.ndarray:
+            # All integrals start with the same points.
+            points, where = np.unique(z, return_inverse=True)
+            squares = self._f.derivative(self._scale * points) ** 2 / self.moment
+            return function(squares[where], t[which, None]).mean(axis=1)
+
+        return normal_means(at_points, len(t), _TOLERANCE, size)
 
 
 def _deficits(squares: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """What has the mean 1 - L."""
     return -np.expm1(-np.log1p(2 * t * squares) / 2)
 
 
 def _rests(squares: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """What has the mean L - p."""
     return np.where(squares > 0, (1 + 2 * t * squares) ** -0.5, 0)
 
 

@@ -10,6 +10,7 @@ from keras_initx import _validate
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.random import normal
 from keras_initx._registry import register
+from keras_initx.activations._elementwise import find
 from keras_initx.activations._gain_argument import (
     config_of,
     config_of_activation,
@@ -130,7 +131,7 @@ class RandomWalk(AxesInitializer):
         self._check_together()
         if self.exact:
             self._gain_for = log_norm_gain_for("RandomWalk", activation, self.q)
-            self.activation = _stored(activation)
+            self.activation = _kept(activation)
         else:
             self.activation = _of_the_paper(activation)
             self._gain_for = _GAINS[self.activation]
@@ -145,7 +146,7 @@ class RandomWalk(AxesInitializer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "activation": self.activation,
+            "activation": _written(self.activation),
             "mode": self.mode,
             "gain": None if self.gain is None else config_of(self.gain),
             "exact": self.exact,
@@ -186,10 +187,10 @@ def _of_the_paper(activation: Any) -> str:
     return activation
 
 
-def _stored(activation: Any) -> Any:
-    """The activation as plain JSON, or itself if Keras has to write it.
+def _kept(activation: Any) -> Any:
+    """The activation as a name, a function, or the config of a layer.
 
-    The weights of a layer, which change its gains, would be lost in both.
+    A layer may get weights later. Those that it has would be lost in a file.
     """
     if isinstance(activation, keras.Layer) and activation.weights:
         raise _validate.error(
@@ -200,5 +201,12 @@ def _stored(activation: Any) -> Any:
         )
     if activation is None:
         return "linear"
+    if isinstance(activation, dict):
+        activation = find(activation)
+    return _written(activation) if isinstance(activation, keras.Layer) else activation
+
+
+def _written(activation: Any) -> Any:
+    """The same as plain JSON, or as it is if Keras has to write it."""
     written = config_of_activation(activation)
     return activation if written is None else written
