@@ -20,7 +20,8 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
         W W.T = gain^2 I    if fan_in <= out_channels
 
     All singular values are `gain`. Deep linear networks that start this way learn in a
-    number of steps that does not grow with depth, at learning rates of `c / depth`.
+    number of steps that does not grow with depth, at learning rates of `c / depth`. At
+    a fixed rate that number falls with depth, and the deepest networks diverge.
 
     In a convolution the map of each patch is semi-orthogonal. That is not an orthogonal
     convolution (see `OrthogonalDelta`), unless the patches do not overlap: take it for
