@@ -16,7 +16,8 @@ A gradient that is blocked as a whole has no logarithm. Where f' is 0 with a pro
 p, as for ReLU, `S > 0` is given: `(L^n - p^n) / (1 - p^n)` is the mean then.
 
 L does not depend on n. It is computed once, on a grid of log t. There the integrand is
-smooth and falls to 0 at both ends, so that the plain sum over the grid is exact.
+smooth and falls to 0 at both ends, so that the plain sum over the grid is as exact as
+its terms.
 """
 
 import dataclasses

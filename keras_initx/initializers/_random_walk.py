@@ -85,8 +85,8 @@ class RandomWalk(AxesInitializer):
         mode: str. What N counts. `"fan_in"` holds the log-norm of the gradient, also in
             layers that are not square. `"fan_out"` holds the mean square of the
             gradient's entries instead: the norm then changes by the factor
-            `sqrt(fan_in / fan_out)` in each layer. The paper has square layers only.
-            Defaults to `"fan_in"`.
+            `sqrt(fan_in / fan_out)` in each layer. An exact g is that of n = fan_in in
+            both modes. The paper has square layers only. Defaults to `"fan_in"`.
         gain: float, str, callable, `keras.layers.Layer` or None. Replaces the g above.
             A positive number; or an activation, of which `activations.gain` is taken.
             Defaults to `None`.

@@ -11,6 +11,7 @@ from catalogue import refuses, to_numpy
 from keras import layers, ops
 from references import FORMULAS, derivative, normal_mean
 
+from keras_initx.activations._log_norm_gain import log_norm_gain_for
 from keras_initx.initializers import RandomWalk
 
 same_on_each_backend = pytest.mark.same_on_each_backend
@@ -226,10 +227,32 @@ class TestConfig:
             400, 10, kernel_initializer=initializer, output_shape=4
         )
         attention.build((1, 3, 4), (1, 3, 4))
+        gains = log_norm_gain_for("test", "relu")
         for part, n in ((attention._query_dense, 4), (attention._output_dense, 4000)):
             kernel = to_numpy(part.kernel).ravel()
-            same = draw(initializer, (n, 10_000))
-            limits.assert_stddev(kernel, same.std())
+            limits.assert_stddev(kernel, gains(n) / math.sqrt(n))
+
+    def test_a_model_that_fit_builds(self):
+        """Attention clones the initializer where nothing has a value."""
+
+        class Attention(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.attention = layers.MultiHeadAttention(
+                    2, 4, kernel_initializer=RandomWalk(sine, exact=True)
+                )
+
+            def call(self, x):
+                return self.attention(x, x)
+
+        model = Attention()
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        model.fit(np.ones((4, 3, 8)), np.ones((4, 3, 8)), verbose=0)
+        query = to_numpy(model.attention._query_dense.kernel)
+        gain = log_norm_gain_for("test", sine)(8)
+        # Of 64 numbers, within 4 of their standard errors.
+        error = limits.SIGMAS / math.sqrt(2 * query.size)
+        assert query.std() == pytest.approx(gain / math.sqrt(8), rel=error)
 
 
 @same_on_each_backend
