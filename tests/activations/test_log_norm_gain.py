@@ -72,6 +72,9 @@ def test_the_figures_of_relu_with_six_inputs():
     assert round(fit, 3) == 1.974
     assert round(found("relu", 6), 3) == 1.849
     assert round(math.log(fit / found("relu", 6)), 3) == 0.065
+    for n in (10, 20, 100, 1000):
+        fit = math.sqrt(2) * math.exp(1.2 / (n - 2.4))
+        assert abs(math.log(fit / found("relu", n))) < 0.005
 
 
 SMOOTH = ["tanh", "gelu", "silu", "elu", "softplus", "mish", "lecun_tanh"]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 
 import keras
 import limits
@@ -193,7 +194,8 @@ class TestConfig:
         text = json.dumps(keras.initializers.serialize(original))
         copy = keras.initializers.get(json.loads(text))
         assert copy.get_config() == config
-        np.testing.assert_array_equal(draw(copy, (4, 6)), draw(original, (4, 6)))
+        for other in (copy, pickle.loads(pickle.dumps(original))):
+            np.testing.assert_array_equal(draw(other, (4, 6)), draw(original, (4, 6)))
 
     def test_a_function_that_keras_does_not_know(self, tmp_path):
         """Attention clones it; a file needs to be told what it is."""
