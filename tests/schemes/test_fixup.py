@@ -318,14 +318,15 @@ def test_a_step_moves_each_branch_by_one_part_in_their_number(hidden, number):
     """
     x, y = batch(20, 8), batch(20, 3)
 
-    def after_one_step(rescaled):
+    def after_one_step(is_scaled):
         keras.utils.set_random_seed(1)
         model = perceptron(number, hidden, use_bias=False)
-        fixup(model, zero_head=False)
-        for layer in model.layers:
-            if rescaled and layer.name[0] == "b" and "last" not in layer.name:
-                factor = number ** (1 / (2 * hidden))
-                layer.kernel.assign(layer.kernel * factor)
+        before = weights_of(model)
+        fixup(model, initializer=None, zero_head=False)
+        for block in range(number if not is_scaled else 0):
+            for layer in range(hidden):
+                name = f"b{block}_{layer}"
+                model.get_layer(name).kernel.assign(before[f"{name}/kernel"])
         model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
         stem = to_numpy(model.get_layer("stem")(x))
         model.train_on_batch(x, y)
@@ -339,8 +340,8 @@ def test_a_step_moves_each_branch_by_one_part_in_their_number(hidden, number):
             branches.append(to_numpy(last(h)))
         return np.array(moved), np.array(branches)
 
-    moved, branches = after_one_step(False)
-    plain, plain_branches = after_one_step(True)
+    moved, branches = after_one_step(True)
+    plain, plain_branches = after_one_step(False)
     assert np.abs(moved).max() > 1e-3
     tolerance = {"rtol": 1e-4, "atol": 1e-5 * np.abs(moved).max()}
     np.testing.assert_allclose(moved, plain / np.sqrt(number), **tolerance)
