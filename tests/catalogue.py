@@ -314,6 +314,7 @@ CATALOGUE = (
             {"activation": "tanh", "mode": "fan_out"},
             {"gain": 0.5},
             {"gain": "gelu"},
+            {"activation": "gelu", "exact": True, "q": 2.0},
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,

@@ -38,12 +38,18 @@ def gain_of(owner: str, gain: Any) -> float:
 
 
 def config_of(gain: float) -> Any:
-    """The same as plain JSON.
+    """The same as plain JSON: the number, if the activation cannot be written."""
+    activation = getattr(gain, "activation", None)
+    written = None if activation is None else config_of_activation(activation)
+    return float(gain) if written is None else written
+
+
+def config_of_activation(activation: Any) -> str | dict[str, Any] | None:
+    """An activation as plain JSON, or None if there is no such JSON.
 
     Names stay names. A function or layer is written where Keras finds it again without
-    being told what it is; otherwise the number says all that an initializer needs.
+    being told what it is.
     """
-    activation = getattr(gain, "activation", None)
     if isinstance(activation, str | dict):
         return activation
     if isinstance(activation, types.FunctionType):
@@ -53,8 +59,8 @@ def config_of(gain: float) -> Any:
         if keras.saving.get_registered_object(name) is activation:
             return keras.activations.serialize(activation)
     if isinstance(activation, keras.Layer) and not activation.weights:
-        return _config_of_layer(activation) or float(gain)
-    return float(gain)
+        return _config_of_layer(activation)
+    return None
 
 
 def _config_of_layer(layer: keras.Layer) -> dict[str, Any] | None:

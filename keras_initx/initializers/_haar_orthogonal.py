@@ -21,7 +21,8 @@ class HaarOrthogonal(SemiOrthogonalInitializer):
         W W.T = gain^2 I    if fan_in <= out_channels
 
     All singular values are `gain`. Deep linear networks that start this way learn in a
-    number of steps that does not grow with depth, at learning rates of `c / depth`.
+    number of steps that does not grow with depth, at learning rates of `c / depth`. At
+    a fixed rate that number falls with depth, and the deepest networks diverge.
 
     From few to many units the mean square then falls: with more outputs than `fan_in`
     it is multiplied by `gain^2 * fan_in / out_channels`, for example by
