@@ -72,13 +72,14 @@ def border_gain(
 
     Without the gain, the root mean square of an image of 4 x 4 pixels falls by 13 % in
     each layer of 3 x 3 independent weights, and that of 8 x 8 pixels by 4 %. With it,
-    the mean square first falls to no less than (8 / pi^2)^axes, because the middle of
-    the image gets more of it than the borders, and then stays. The gradient has the
-    same roots.
+    the mean square of inputs that have the same in all pixels first falls to no less
+    than (8 / pi^2)^axes, because the middle of the image gets more of it than the
+    borders, and then stays. The gradient has the same roots.
 
     This is exact for the mean over the kernels of linear layers, and holds for ReLU and
-    other positively homogeneous activations in wide networks. Other activations bring
-    the variance back by themselves, and need less.
+    other positively homogeneous activations in wide networks. In a narrow network a few
+    large values make the mean, and most are smaller. Other activations bring the
+    variance back by themselves, and need less.
 
     With an even kernel size the image moves by half a pixel in each layer, and leaves.
     The root says how fast its last part vanishes, which is far too much for a network

@@ -53,7 +53,8 @@ class FanScaled(AxesInitializer):
     - An embedding looks one row up, so its fan-in is 1. It needs `batch_axes=[-2]`.
 
     Functions of this package that draw the kernels of a built model know all this by
-    themselves, also for Keras's classes.
+    themselves, also for Keras's classes. With `image_size` a kernel makes up for what
+    zero padding loses at the borders of an image too, see `border_gain`.
 
     Examples:
     >>> he = keras_initx.initializers.FanScaled(gain="relu", distribution="normal")

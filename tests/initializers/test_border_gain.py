@@ -457,3 +457,20 @@ def test_a_tap_that_leaves_the_image_within_a_depth():
         border_gain(4, 9, "dirac", dilation_rate=3, depth=9)
     with refuses(message):
         border_gain(4, 9, "dirac", dilation_rate=3)
+
+
+@every_law
+@pytest.mark.parametrize("kernel_size", [2, 4])
+def test_nothing_arrives_where_every_path_ends(name, kernel_size):
+    """Each small image and dilation: the map of variances is nilpotent, or not."""
+    seen = set()
+    for dilation, size in itertools.product(range(1, 8), range(1, 14)):
+        matrix = variance_map(SHARES[name](kernel_size), size, dilation)
+        arrives = bool(np.linalg.matrix_power(matrix, size).any())
+        seen.add(arrives)
+        try:
+            gain = border_gain(kernel_size, size, name, dilation_rate=dilation)
+        except ValueError:
+            gain = None
+        assert (gain is not None) == arrives
+    assert seen == {True, False}

@@ -91,7 +91,7 @@ def test_circular_padding(kernel_size, strides, channels):
         np.testing.assert_allclose(values, GAIN, rtol=ROUNDING)
     else:
         # More outputs than inputs, and only some of their places.
-        assert values.min() < GAIN / 2
+        assert values.min() < 0.95 * GAIN
 
 
 @every_kernel

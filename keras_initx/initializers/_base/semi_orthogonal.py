@@ -13,7 +13,7 @@ from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
 from keras_initx.initializers._base.image_size import factor_for, image_size_of
 
-SCALES = ("isometry", "variance")
+_SCALES = ("isometry", "variance")
 
 
 class SemiOrthogonalInitializer(AxesInitializer):
@@ -45,7 +45,7 @@ class SemiOrthogonalInitializer(AxesInitializer):
         self.gain = gain_of(owner, gain)
         self.groups = _validate.positive_integer(owner, "groups", groups)
         # Keras's own attribute of this name is a number, which nothing reads here.
-        self.scale: Any = _validate.choice(owner, "scale", scale, SCALES)
+        self.scale: Any = _validate.choice(owner, "scale", scale, _SCALES)
         self.strides = _validate.positive_integer(owner, "strides", strides)
         self.image_size = image_size_of(owner, image_size)
 
