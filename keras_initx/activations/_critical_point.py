@@ -34,8 +34,9 @@ _IS_STABLE = (
     "Pass a depth, for example depth=16, or a number q.",
 )
 _WITHOUT_LEAST = (
-    ", whose critical point becomes ever more stable with q",
-    "Pass a number q: the larger it is, the sooner a deviation of the variance ends.",
+    ", whose slope has no smallest value",
+    "Pass a number q. Where the slope falls with q, as with 'tanh', a larger q is more "
+    "stable.",
 )
 
 # sigma_b^2 is a difference of numbers near q.
@@ -134,9 +135,10 @@ def critical_point(
 
     Raises:
         ValueError: If there is no such point, or none that is stable where `q` asks for
-            it; if the point is stable at every q (`"stable"` with tanh), or ever more
-            stable (`"most_stable"` with tanh); if not exactly one of `q` and `depth` is
-            given; or if the activation is unknown, not elementwise or not continuous.
+            it; if the point is stable at every q (`"stable"` with tanh), or the slope
+            has no smallest value (`"most_stable"` with tanh); if not exactly one of `q`
+            and `depth` is given; or if the activation is unknown, not elementwise or
+            not continuous.
 
     Reference:
         Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",

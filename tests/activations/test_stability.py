@@ -191,6 +191,27 @@ def test_a_range_that_ends():
     assert critical_point(grows_late, q="most_stable").q == best
 
 
+def power(x):
+    """Of no unit at all: the slope is the same at each q."""
+    return ops.sign(x) * ops.abs(x) ** 0.75
+
+
+def test_a_slope_below_1_that_is_the_same_at_each_q():
+    assert stability_of("f", power) == Stability("always")
+
+
+def test_a_slope_that_is_smallest_where_the_points_begin():
+    """ELU plus 0.1: below some q there is none, and from there the slope rises."""
+
+    def shifted(x):
+        return keras.activations.elu(x) + 0.1
+
+    stability = stability_of("f", shifted)
+    low = stability.stable_q
+    assert stability == Stability("above", low, None, low)
+    assert critical_point(shifted, q="most_stable").sigma_b ** 2 < 1e-3 * low
+
+
 def test_functions_layers_and_names_agree():
     by_name = stability_of("f", "gelu")
     assert stability_of("f", keras.activations.gelu) is by_name
@@ -289,9 +310,9 @@ def test_without_a_smallest_stable_q(activation):
 def test_without_a_most_stable_q(name):
     message = (
         "`critical_point` needs an activation whose critical point is most stable at "
-        f"some q. Received: activation={name!r}, whose critical point becomes ever "
-        "more stable with q. Pass a number q: the larger it is, the sooner a deviation of "
-        "the variance ends."
+        f"some q. Received: activation={name!r}, whose slope has no smallest value. "
+        "Pass a number q. Where the slope falls with q, as with 'tanh', a larger q is "
+        "more stable."
     )
     with refuses(message):
         critical_point(name, q="most_stable")
