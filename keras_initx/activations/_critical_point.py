@@ -84,9 +84,10 @@ def critical_point(
         Mish             1.670           9.466            0.972
         hard SiLU        4.804          19.52             0.946
 
-    At `"stable"` the slope is 1: take a larger q in practice. The inputs have to be
-    scaled so that the first pre-activations have the variance q. `schemes.critical`
-    does all of this for a whole model.
+    At `"most_stable"` every variance moves towards q, also a far one. At `"stable"` the
+    slope is 1, and with Mish and hard SiLU a variance above q grows: take a larger q in
+    practice. The inputs have to be scaled so that the first pre-activations have the
+    variance q. `schemes.critical` does all of this for a whole model.
 
     A gated unit, as in `gain`, has two kernels and two biases of these deviations. Its
     gradient reaches the inputs through both, so that
@@ -94,11 +95,12 @@ def critical_point(
         sigma_w^2 = 1 / (q E[f'(sqrt(q) z)^2] + E[f(sqrt(q) z)^2])
         sigma_b^2 = q - sigma_w^2 q E[f(sqrt(q) z)^2]
 
-    That is a stable point for `"glu"` from q = 1.306 on, the more so the larger q is.
-    For the other gated units it is useless: with `"bilinear"` and `"reglu"` any
-    variance above q grows without bound, and with `"geglu"` and `"swiglu"` any that is
-    more than 2 % above it. A layer of 1000 units deviates by more than that by chance.
-    So these raise an error.
+    With `"glu"` the slope is below 1 at each q, and from q = 1.306 on a variance of 2 q
+    comes back. A larger q is more stable. With the other gated units such a point is
+    useless. With `"bilinear"` and `"reglu"` any variance above q grows without bound,
+    and with `"geglu"` and `"swiglu"` any that is more than 2 % above it. A layer of
+    1000 units deviates by more than that by chance. So an error is raised where a
+    variance of 2 q does not come back.
 
     Where the points lie is from the papers, for units without a gate. The stability,
     its figures, and the points of gated units are derived here.
@@ -190,11 +192,13 @@ def _critical_point(unit: Unit, q: float) -> CriticalPoint:
 
 def _named_variance(unit: Unit, stability: Stability, q: str) -> float:
     """The variance "stable" or "most_stable"."""
-    is_half = q == "stable"
-    found = stability.stable_q if is_half else stability.most_stable_q
+    if q == "stable":
+        found, other_reason = stability.stable_q, _IS_STABLE
+        where = "stable from some q on"
+    else:
+        found, other_reason = stability.most_stable_q, _WITHOUT_LEAST
+        where = "most stable at some q"
     if found is not None:
         return found
-    where = "stable from some q on" if is_half else "most stable at some q"
-    kind = stability.kind
-    detail, advice = _REASONS.get(kind, _IS_STABLE if is_half else _WITHOUT_LEAST)
+    detail, advice = _REASONS.get(stability.kind, other_reason)
     raise unit.error(f"an activation whose critical point is {where}", detail, advice)

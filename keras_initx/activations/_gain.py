@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._unit import Unit, gated_name, unit_of
+from keras_initx.activations._unit import Unit, unit_of
 
 
 def gain(activation: Any, backward: bool = False) -> float:
@@ -110,9 +110,8 @@ def gain_for(
     owner: str, activation: Any, argument: str = "activation", backward: bool = False
 ) -> float:
     """Computes `gain` for a class or function that errors name as the owner."""
-    name = activation if isinstance(activation, str) else gated_name(activation)
-    if name is not None:
-        return _of_name(owner, name, argument, backward)
+    if isinstance(activation, str):
+        return _of_name(owner, activation, argument, backward)
     return _compute(unit_of(owner, activation, argument), backward)
 
 

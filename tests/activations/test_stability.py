@@ -103,6 +103,22 @@ def test_the_half_stable_points(name):
     assert sigma_b**2 == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("name", CROSSING)
+def test_at_the_most_stable_point_every_variance_moves_towards_q(name):
+    q, *sigmas = critical_point(name, q="most_stable")
+    factors = 2.0 ** np.array([-20, -10, -5, -2, -1, -0.1, 0.1, 1, 2, 5, 10])
+    for start in factors * q:
+        after = variance_map(name, float(start), *sigmas)
+        assert abs(math.log(after / q)) < abs(math.log(start / q))
+        assert (after > start) == (start < q)
+
+
+@pytest.mark.parametrize("name", ["mish", "hard_silu"])
+def test_at_the_half_stable_point_a_larger_variance_may_grow(name):
+    q, *sigmas = critical_point(name, q="stable")
+    assert variance_map(name, 1.5 * q, *sigmas) > 1.5 * q
+
+
 @pytest.mark.parametrize("name", HOLLOW)
 def test_a_point_that_is_stable_at_each_q(name):
     assert stability_of("f", name).kind == "always"
