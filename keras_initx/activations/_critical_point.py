@@ -67,7 +67,7 @@ def critical_point(
     mean square of the gradient neither grows nor vanishes exponentially with depth.
     There is one such point for each q. Xiao et al. take `q = 1 / depth` in deep tanh
     networks. For ReLU it is He's (sqrt(2), 0) for all q. Some activations have none,
-    such as softplus, and sigmoid has them from q = 45.63 on.
+    such as softplus, and sigmoid has them from q = 45.6 on.
 
     The fixed point q is stable if a variance near q moves towards q. A small deviation
     is multiplied by this slope of the variance map in each layer:

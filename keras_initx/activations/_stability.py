@@ -31,7 +31,8 @@ FLOAT32_ROUNDING = 1e-7
 SLOPE_ROUNDING = 10 * FLOAT32_ROUNDING
 
 _GRID = 2.0 ** np.arange(-14, 17)
-_HALVINGS = 30
+# An octave to 1e-6 of itself.
+_HALVINGS = 20
 
 
 class Stability(NamedTuple):

@@ -81,6 +81,12 @@ def test_the_table_of_the_docstring(name, stable, most_stable, slope):
     assert f"{references.critical_slope(name, found.most_stable_q):.3f}" == slope
 
 
+@pytest.mark.parametrize(("name", "q"), [("sigmoid", "45.6"), ("glu", "1.306")])
+def test_the_other_figures_of_the_docstring(name, q):
+    digits = len(q) - 1
+    assert f"{stability_of('f', name).stable_q:.{digits}g}" == q
+
+
 @pytest.mark.parametrize("name", CROSSING)
 def test_the_half_stable_points(name):
     """By references: sigma_w^2 and sigma_b^2 at the q where the slope is 1."""
