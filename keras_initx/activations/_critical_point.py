@@ -159,11 +159,24 @@ def critical_point(
         )
     unit = unit_of(owner, activation)
     if depth is not None:
-        q = 1 / _validate.positive_integer(owner, "depth", depth)
-    elif isinstance(q, str):
-        _validate.choice(owner, "q", q, _NAMES)
-        q = _named_variance(unit, stability_of(owner, activation), q)
-    return _critical_point(unit, _validate.positive(owner, "q", q))
+        return _critical_point(
+            unit, 1 / _validate.positive_integer(owner, "depth", depth)
+        )
+    if isinstance(q, str) and q in _NAMES:
+        return _critical_point(unit, _named(unit, stability_of(owner, activation), q))
+    return _critical_point(unit, _number(owner, q))
+
+
+def _number(owner: str, q: Any) -> float:
+    if _validate.is_number(q) and q > 0:
+        return float(q)
+    names = " or ".join(repr(name) for name in _NAMES)
+    raise _validate.error(
+        owner,
+        f"`q` to be a finite number above 0, {names}",
+        f"q={q!r}",
+        "Pass for example 1.0.",
+    )
 
 
 @eagerly
@@ -190,7 +203,7 @@ def _critical_point(unit: Unit, q: float) -> CriticalPoint:
     return CriticalPoint(q, 1 / math.sqrt(gradient), math.sqrt(bias_variance))
 
 
-def _named_variance(unit: Unit, stability: Stability, q: str) -> float:
+def _named(unit: Unit, stability: Stability, q: str) -> float:
     """The variance "stable" or "most_stable"."""
     if q == "stable":
         found, other_reason = stability.stable_q, _IS_STABLE

@@ -112,8 +112,8 @@ def test_one_of_q_and_depth_is_needed(both):
         ),
         (
             lambda: critical_point("tanh", q=0.0),
-            "`critical_point` needs `q` to be a finite number above 0. Received: "
-            "q=0.0. Pass a positive float, for example 1.0.",
+            "`critical_point` needs `q` to be a finite number above 0, 'stable' or "
+            "'most_stable'. Received: q=0.0. Pass for example 1.0.",
         ),
     ],
 )

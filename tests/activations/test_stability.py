@@ -340,13 +340,14 @@ def test_without_a_most_stable_q(name):
         critical_point(name, q="most_stable")
 
 
-def test_an_unknown_word():
+@pytest.mark.parametrize("q", ["best", "1.0", True, -1.0, math.nan, [1.0]])
+def test_a_q_that_is_none(q):
     message = (
-        "`critical_point` needs a known `q`. Received: q='best'. Choose one of: "
-        "'stable', 'most_stable'."
+        "`critical_point` needs `q` to be a finite number above 0, 'stable' or "
+        f"'most_stable'. Received: q={q!r}. Pass for example 1.0."
     )
     with refuses(message):
-        critical_point("gelu", q="best")
+        critical_point("gelu", q=q)
 
 
 @pytest.mark.parametrize("q", ["stable", "most_stable"])
