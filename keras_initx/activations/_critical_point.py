@@ -132,8 +132,8 @@ def critical_point(
     Returns:
         A named tuple `(q, sigma_w, sigma_b)`. Kernels need the variance
         `sigma_w^2 / fan_in`, and biases `sigma_b^2`. An orthogonal kernel with
-        `gain=sigma_w` has this variance if the layer does not have more outputs than
-        inputs, see `gain`.
+        `gain=sigma_w` and `scale="variance"` does to the signal what one of this
+        variance does, in any shape.
 
     Raises:
         ValueError: If there is no such point, or none that is stable where `q` asks for

@@ -24,8 +24,9 @@ def gain(activation: Any, backward: bool = False) -> float:
 
     An orthogonal kernel times `gain` has the variance `gain^2 / max(inputs, outputs)`.
     So it keeps the mean square of the pre-activations if the layer does not have more
-    outputs than inputs. Otherwise this becomes `inputs / outputs`, for example 0.125
-    from 64 to 512 units. A gain times `sqrt(outputs / inputs)` makes up for it.
+    outputs than inputs. Otherwise this is multiplied by `inputs / outputs`, for example
+    by 0.125 from 64 to 512 units. `scale="variance"` of the orthogonal initializers
+    makes up for it, in any shape.
 
     What happens if the mean square of a sample is not 1? A small deviation is
     multiplied in each layer by

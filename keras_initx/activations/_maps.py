@@ -16,8 +16,8 @@ def variance_map(
 
     for z ~ N(0, 1), where q is the variance of the pre-activation, kernels have the
     variance `sigma_w^2 / fan_in`, and biases `sigma_b^2`. An orthogonal kernel with
-    `gain=sigma_w` has this variance if the layer does not have more outputs than
-    inputs, see `gain`. A layer that is a few hundred units wide follows the map
+    `gain=sigma_w` and `scale="variance"` does to the signal what one of this variance
+    does, in any shape. A layer that is a few hundred units wide follows the map
     closely.
 
     A gated unit, as in `gain`, has two pre-activations of variance q, each with a
