@@ -135,8 +135,9 @@ def test_a_batch_of_the_right_scale_may_have_samples_of_any(deep):
     assert found.kind == "uneven_samples"
     assert "40 layers of 'gelu' amplify each deviation of the scale." in found.text
     assert found.text.endswith(
-        "`lsuv` sets the scale of the whole batch only. Use `keras_initx.critical(model, "
-        "x)`, or put `keras.layers.LayerNormalization()` after each of these layers."
+        "`lsuv` sets the scale of the whole batch only. Use "
+        "`keras_initx.critical(model, x)`, or put "
+        "`keras.layers.LayerNormalization()` after each of these layers."
     )
     critical(deep.plain, X)
     assert signal_report(deep.plain, X).is_healthy

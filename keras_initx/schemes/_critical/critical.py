@@ -17,10 +17,10 @@ from keras_initx._model.training_step import check_model
 from keras_initx.schemes._critical.chain import ChainPass, find_chain
 from keras_initx.schemes._critical.critical_report import CriticalReport, CriticalRow
 from keras_initx.schemes._critical.drawn import Drawn
-from keras_initx.schemes._critical.measured_pass import measure
-from keras_initx.schemes._critical.points import Point, Points
+from keras_initx.schemes._critical.measured_pass import MeasuredPass, measure
+from keras_initx.schemes._critical.point import Point
+from keras_initx.schemes._critical.points import Points
 from keras_initx.schemes._depth.residuals import warn_of_normalization
-from keras_initx.schemes._lsuv.lsuv_report import LayerRow
 
 _OWNER = "critical"
 _NAMES = ("stable", "most_stable")
@@ -142,12 +142,12 @@ def critical(
     try:
         with hold_interrupts(), changes:
             drawn(points)
-            measured: dict[str, LayerRow] = {}
+            measured = None
             if batch is not None:
-                measured, messages = measure(model, batch, points, changes)
-                for message in messages:
+                measured = measure(model, batch, points, changes)
+                for message in measured.warnings:
                     warnings.warn(message, stacklevel=2)
-            rows = [_row(point, measured.get(point.path)) for point in points]
+            rows = [_row(point, measured) for point in points]
         return CriticalReport(rows, is_measured=batch is not None)
     except KeyboardInterrupt:
         # It came after the last change: there is no report, and so no change.
@@ -199,7 +199,7 @@ def _checked_variance(q: Any) -> Any:
     return float(q)
 
 
-def _row(point: Point, measured: LayerRow | None) -> CriticalRow:
+def _row(point: Point, measured: MeasuredPass | None) -> CriticalRow:
     """What the report says of a layer."""
     row = CriticalRow(point.path, point.applied.name)
     if not point.is_set:
@@ -207,9 +207,9 @@ def _row(point: Point, measured: LayerRow | None) -> CriticalRow:
         return row
     row.q, row.sigma_w, row.sigma_b = point.variance, point.sigma_w, point.sigma_b
     notes = list(point.notes)
-    if measured is not None:
-        row.sigma_w *= measured.factor or 1.0
-        if measured.note:
-            notes.append(measured.note)
+    found = None if measured is None else measured.row_of(point.chain.layer)
+    if found is not None:
+        row.sigma_w *= found.factor or 1.0
+        notes += [found.note] if found.note else []
     row.note = "; ".join(notes)
     return row
