@@ -278,6 +278,43 @@ def test_activations_that_are_layers_or_operations():
     assert report[-1].note == "output of variance 1"
 
 
+def test_a_layer_that_two_activations_follow():
+    inputs = keras.Input((UNITS,))
+    x = layers.Dense(UNITS)(inputs)
+    both = [layers.Dense(UNITS, "mish")(f(x)) for f in (ops.tanh, ops.elu)]
+    heads = [ops.softmax(layers.Dense(3)(each)) for each in both]
+    report = critical(keras.Model(inputs, heads), q=2.0)
+    by_sigma = sorted(report.rows, key=lambda row: row.sigma_b)[-2:]
+    expected = sorted((point("tanh", 2.0), point("elu", 2.0)), key=lambda p: p[1])
+    for row, (sigma_w, sigma_b) in zip(by_sigma, expected, strict=True):
+        assert (row.sigma_w, row.sigma_b) == pytest.approx((sigma_w, sigma_b), rel=1e-3)
+    # Both heads make outputs, through an operation that is not known.
+    assert [row.note for row in report].count("output of variance 1") == 2
+
+
+class Snake(layers.Layer):
+    """An activation of somebody's own."""
+
+    def call(self, x):
+        return x + ops.sin(x) ** 2
+
+
+def test_activations_of_ones_own():
+    model = keras.Sequential([keras.Input((8,)), layers.Rescaling(1 / 255)])
+    for step in (Snake(), layers.Activation(lambda x: ops.tanh(3 * x)), Snake()):
+        model.add(layers.Dense(8))
+        model.add(step)
+    model.add(layers.Rescaling(2.0))
+    model.add(layers.Dense(2))
+    report = critical(model, q=2.0)
+    names = ["Snake", "<lambda>", "Snake, Rescaling", "linear"]
+    assert [row.activation for row in report] == names
+    assert report[0].sigma_w == pytest.approx(math.sqrt(2))
+    x = math.sqrt(2) * Z
+    slope = WEIGHTS @ (1 + np.sin(2 * x)) ** 2
+    assert report[1].sigma_w == pytest.approx(slope**-0.5, rel=1e-6)
+
+
 class Own(keras.Model):
     """A model that says nothing about itself."""
 

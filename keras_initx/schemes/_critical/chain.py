@@ -40,7 +40,8 @@ from keras_initx.schemes._critical.signals import (
 # An operation is looked for among the last tensors of its size.
 _RECENT = 8
 _LARGEST = 8.0
-_GOLDEN = (5**0.5 - 1) / 2
+# Multiples of these, without their integers, are spread evenly, and differ.
+_GOLDEN, _OTHER = (5**0.5 - 1) / 2, 2**0.5 - 1
 
 
 def find_chain(model: keras.layers.Layer, batch: Any) -> "ChainPass":
@@ -101,7 +102,8 @@ class ChainPass(Observer):
                 is_opaque = isinstance(call.layer, OPAQUE)
                 self._has_begun |= is_opaque or bool(own_variables(call.layer))
             return
-        source = self._merged([self._signal(each) for each in tensors])
+        floats = [each for each in tensors if is_float_tensor(each)]
+        source = self._merged([self._signal(each) for each in floats])
         self._has_begun = True
         known = self._by_layer.get(id(call.layer))
         if known is None:
@@ -134,9 +136,15 @@ class ChainPass(Observer):
     def finish(self, outputs: Any) -> None:
         """Marks the layers that make the outputs of the model."""
         ends = [self._signal(each).layer for each in _tensors(outputs)]
-        for each in (*ends, *self.layers[-1:]):
-            if each is not None and not each.is_followed:
-                each.is_output = True
+        self._mark([each for each in (*ends, *self.layers[-1:]) if each is not None])
+
+    def mark_outputs(self, heads: set[int]) -> None:
+        """Marks layers that are known to make outputs, through operations too."""
+        self._mark([each for each in self.layers if id(each.layer) in heads])
+
+    def _mark(self, layers: list[ChainLayer]) -> None:
+        for each in layers:
+            each.is_output |= not each.is_followed
 
     # What is made of it
 
@@ -243,6 +251,6 @@ def _size(tensor: Any) -> int:
 
 def _spread(tensor: Any, number: int) -> Any:
     """Numbers between -8 and 8 that cover this range evenly, of the same shape."""
-    places = (np.arange(1, _size(tensor) + 1) * _GOLDEN + number * 0.1) % 1.0
+    places = (np.arange(1, _size(tensor) + 1) * _GOLDEN + number * _OTHER) % 1.0
     values = (_LARGEST * (2 * places - 1)).reshape(tuple(tensor.shape))
     return ops.convert_to_tensor(values.astype("float32"), dtype=tensor.dtype)

@@ -8,7 +8,7 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._model.batches import one_batch
-from keras_initx._model.branches.find import find_residuals
+from keras_initx._model.branches.find import Residuals, find_residuals
 from keras_initx._model.changes import Changes
 from keras_initx._model.example_batch import on_example
 from keras_initx._model.interrupts import hold_interrupts
@@ -160,11 +160,15 @@ def _look(
 ) -> tuple[list[Point], list[keras.layers.Layer]]:
     """What is to be done, before anything is changed."""
 
-    def look(batch: Any) -> tuple[ChainPass, set[int]]:
-        return find_chain(model, batch), _in_branches(model, batch)
+    def look(batch: Any) -> tuple[ChainPass, Residuals | None]:
+        return find_chain(model, batch), _residuals(model, batch)
 
     found = on_example(_OWNER, model, look) if batch is None else look(batch)
-    chain, in_branches = found
+    chain, residuals = found
+    in_branches: set[int] = set()
+    if residuals is not None:
+        chain.mark_outputs({id(head) for head in residuals.heads})
+        in_branches = {id(e.layer) for b in residuals.branches for e in b.layers}
     is_measured = batch is not None
     points = Points(chain.layers, q, selection, in_branches, is_measured).points
     selection.check([point.path for point in points])
@@ -178,12 +182,11 @@ def _look(
     return points, chain.normalizations
 
 
-def _in_branches(model: keras.layers.Layer, batch: Any) -> set[int]:
-    """The layers in residual branches; none where the operations cannot be traced."""
+def _residuals(model: keras.layers.Layer, batch: Any) -> Residuals | None:
+    """The residual branches; None where the operations cannot be traced."""
     with contextlib.suppress(Exception):
-        branches = find_residuals(model, batch).branches
-        return {id(each.layer) for branch in branches for each in branch.layers}
-    return set()
+        return find_residuals(model, batch)
+    return None
 
 
 def _checked_variance(q: Any) -> Any:

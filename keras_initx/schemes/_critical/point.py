@@ -56,31 +56,37 @@ class Point:
         return 1.0 if self.chain.is_output else self.q
 
     @property
-    def rest(self) -> float:
-        """The variance of biases at the critical point of what follows it."""
-        moment, slope = self.moments
-        rest = self.q - moment / slope
-        return 0.0 if abs(rest) <= _ROUNDING * self.q else rest
-
-    @property
     def is_hidden(self) -> bool:
         """Whether the scheme changes the layer, and it makes no output."""
         return self.is_set and not self.chain.is_output
 
 
-def set_after(point: Point, before: Point) -> None:
-    """A kernel that gets the activation of a layer that is set."""
-    moment, slope = before.moments
-    scale = point.variance / before.q
+def rest_of(q: float, moments: tuple[float, float]) -> float:
+    """The variance of biases at the critical point of a variance; negative if none."""
+    moment, slope = moments
+    rest = q - moment / slope
+    return 0.0 if abs(rest) <= _ROUNDING * q else rest
+
+
+def set_after(point: Point, q: float, moments: tuple[float, float]) -> None:
+    """A kernel that gets an activation of a pre-activation of variance q.
+
+    Args:
+        point: Point.
+        q: float.
+        moments: tuple of float. The mean squares of the activation and of its slope.
+    """
+    moment, slope = moments
+    rest, scale = rest_of(q, moments), point.variance / q
     if point.chain.is_output:
         point.sigma_w = math.sqrt(1 / moment)
-    elif before.rest > 0 and point.chain.described.bias is None:
+    elif rest > 0 and point.chain.described.bias is None:
         point.sigma_w = math.sqrt(point.q / moment)
-        growth = slope * before.q / moment
+        growth = slope * q / moment
         point.notes.append(f"no bias: the gradient's mean square times {growth:.3g}")
     else:
         point.sigma_w = math.sqrt(scale / slope)
-        point.sigma_b = math.sqrt(scale * before.rest)
+        point.sigma_b = math.sqrt(scale * rest)
 
 
 @contextlib.contextmanager

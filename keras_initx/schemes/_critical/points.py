@@ -23,6 +23,7 @@ from keras_initx.schemes._critical.point import (
     in_branch,
     naming,
     no_point,
+    rest_of,
     set_after,
 )
 from keras_initx.schemes._critical.signals import (
@@ -98,7 +99,7 @@ class Points:
             point.q = next((q for q in others if q is not None), 1.0)
             with naming(point):
                 point.moments = point.applied.moments(point.q)
-            if point.rest < 0:
+            if rest_of(point.q, point.moments) < 0:
                 raise no_point(point, f"which has none at q={point.q:g}")
 
     def _variance(self, point: Point, depth: int) -> float | None:
@@ -126,7 +127,7 @@ class Points:
             point.notes.append("output of variance 1")
         before = None if source.layer is None else self._by_chain[id(source.layer)]
         if source.kind == KERNEL and before is not None and before.is_set:
-            set_after(point, before)
+            self._set_after(point, before)
         elif source.kind in (INPUT, NORMALIZED):
             self._set_first(point)
         else:
@@ -136,6 +137,17 @@ class Points:
             point.notes.append(f"{source.pooling} changes the variance: pass `x`")
         if chain.is_shared:
             point.notes.append("shared: set for its first call")
+
+    def _set_after(self, point: Point, before: Point) -> None:
+        """A kernel that gets the activation of a layer that is set."""
+        activations, moments = point.chain.source.activations, before.moments
+        if activations != before.chain.activations:
+            # Several kernels get what different activations make of one layer.
+            with naming(before):
+                moments = self._applications.of(activations).moments(before.q)
+            if rest_of(before.q, moments) < 0:
+                raise no_point(before, "and another activation, which has none there")
+        set_after(point, before.q, moments)
 
     def _set_first(self, point: Point) -> None:
         """A kernel that gets inputs of the model, or what a normalization makes."""
