@@ -30,11 +30,12 @@ def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedP
         q = sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2
         c = sigma_w^2 E[f(u) f(v)] / q + sigma_b^2 / q
         chi = sigma_w^2 E[f'(sqrt(q) z)^2]
+        slope = sigma_w^2 d/dq E[f(sqrt(q) z)^2]
 
     for z ~ N(0, 1), and normal u and v of mean 0, variance q and correlation c. These
     are fixed points of `variance_map` and `correlation_map`: a layer does not change
-    them. They are stable: with depth the variance of a pre-activation goes to q, and
-    the correlation of two different inputs goes to c.
+    them. With depth the variance of a pre-activation goes from 1 to q, and the
+    correlation of two different inputs goes to c.
 
     chi is the slope of `correlation_map` at 1. In layers of equal width, the mean
     square of the gradient grows by the factor chi a layer. Below 1 the network is
@@ -42,33 +43,48 @@ def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedP
     chaotic: similar inputs become different, c is below 1, and gradients explode.
     `critical_point` gives a chi of 1.
 
-    There may be several stable variances. q is the first one in the direction in which
-    a variance of 1 moves. It is 1 if the variance 1 stays and is not unstable, as with
-    ReLU at `sigma_w = sqrt(2)`, where every variance stays.
+    `slope` is that of `variance_map` at q. A small deviation of a variance from q, say
+    of a single sample, is multiplied by it in each layer. q is stable if the slope is
+    below 1 by more than 1e-6, which is ten times the rounding of what Keras computes in
+    float32. If it is 1, q is not called stable: with ReLU a deviation stays as it is,
+    and where a map only touches the line q' = q, it grows on one side. A q of 0 is
+    stable, because the variance of 1 comes to it.
+
+    There may be several fixed points. If the variance 1 stays, q is 1, stable or not.
+    With `sigma_w = gain(activation)` and without biases it always stays. But with GELU,
+    SiLU, Mish and hard SiLU the slope there is 1.144, 1.173, 1.076 and 1.224: some
+    samples vanish with depth and others explode. See `critical_point` for a stable q.
+    Otherwise q is the first one in the direction in which the variance 1 moves.
+
+    The maps, c and chi are from the papers. The stability of q and the gated units are
+    derived here.
 
     Examples:
-    >>> q, c, chi = keras_initx.activations.fixed_point("tanh", sigma_w=1.5)
-    >>> round(q, 3), round(abs(c), 3), round(chi, 3)
+    >>> found = keras_initx.activations.fixed_point("tanh", sigma_w=1.5)
+    >>> round(found.q, 3), round(abs(found.c), 3), round(found.chi, 3)
     (0.793, 0.0, 1.139)
     >>> ordered = keras_initx.activations.fixed_point("tanh", sigma_w=0.9, sigma_b=0.1)
     >>> ordered.c, ordered.chi < 1
     (1.0, True)
+    >>> gain = keras_initx.activations.gain("gelu")
+    >>> found = keras_initx.activations.fixed_point("gelu", sigma_w=gain)
+    >>> found.q, round(found.slope, 3), found.is_stable
+    (1.0, 1.144, False)
 
     Args:
         activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
-            activation, as in `gain`. It must have no jumps at values that the signal
-            reaches.
+            activation or a gated unit, as in `gain`. It must have no jumps at values
+            that the signal reaches.
         sigma_w: float. The standard deviation of the weights, times the square root of
             the fan-in. Positive.
         sigma_b: float. The standard deviation of the biases. Defaults to `0.0`.
 
     Returns:
-        A named tuple `(q, c, chi)`.
+        A named tuple `(q, c, chi, slope, is_stable)`.
 
     Raises:
-        ValueError: If the variance grows without bound, 1 is an unstable fixed point
-            (as with GELU at `sigma_w = gain("gelu")`), a number is out of range, or the
-            activation is unknown, not elementwise or not continuous.
+        ValueError: If the variance grows without bound, a number is out of range, or
+            the activation is unknown, not elementwise or not continuous.
 
     Reference:
         Poole et al. 2016, "Exponential expressivity in deep neural networks through

@@ -20,13 +20,18 @@ def variance_map(
     inputs, see `gain`. A layer that is a few hundred units wide follows the map
     closely.
 
+    A gated unit, as in `gain`, has two pre-activations of variance q, each with a
+    kernel and a bias of its own, so that
+
+        q' = sigma_w^2 q E[f(sqrt(q) z)^2] + sigma_b^2
+
     Examples:
     >>> round(keras_initx.activations.variance_map("relu", q=3.0, sigma_w=2**0.5), 6)
     3.0
 
     Args:
         activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
-            activation, as in `gain`.
+            activation or a gated unit, as in `gain`.
         q: float. The variance of a pre-activation. Positive.
         sigma_w: float. The standard deviation of the weights, times the square root of
             the fan-in. Positive.
@@ -59,7 +64,8 @@ def correlation_map(
     for normal u and v of mean 0, variance q and correlation c: the pre-activations of
     two inputs. Usually q is a fixed point of `variance_map`. If `c' > c` for all c
     below 1, all inputs become alike with depth. If `c' < c` near 1, similar inputs
-    become different.
+    become different. For a gated unit, as in `gain`, q c E[f(u) f(v)] stands in the
+    place of E[f(u) f(v)], and q E[f(u)^2] in that of E[f(u)^2].
 
     Examples:
     >>> round(keras_initx.activations.correlation_map("relu", 0.0, 1.0, 2**0.5), 6)
@@ -67,7 +73,7 @@ def correlation_map(
 
     Args:
         activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
-            activation, as in `gain`.
+            activation or a gated unit, as in `gain`.
         c: float. The correlation of the pre-activations, from -1 to 1.
         q: float. Their variance. Positive.
         sigma_w: float. The standard deviation of the weights, times the square root of

@@ -31,7 +31,8 @@ FLOAT32_ROUNDING = 1e-7
 SLOPE_ROUNDING = 10 * FLOAT32_ROUNDING
 
 _GRID = 2.0 ** np.arange(-14, 17)
-_HALVINGS = 30
+# An octave to 1e-6 of itself.
+_HALVINGS = 20
 
 
 class Stability(NamedTuple):
@@ -47,8 +48,8 @@ class Stability(NamedTuple):
             "none": there are no critical points.
         stable_q: The smallest q from which on the critical point is stable.
         unstable_q: The largest q up to which it is.
-        most_stable_q: The q of the smallest slope. None if the slope falls with q for
-            as far as we look, or if none is stable.
+        most_stable_q: The q of the smallest slope. None if there is none, as with tanh,
+            whose slope falls with q.
     """
 
     kind: str
@@ -95,7 +96,7 @@ def _compute(unit: Unit) -> Stability:
     if last < len(_GRID) - 1:
         high = _rounded(math.floor, _boundary(unit, _GRID[last], _GRID[last + 1]))
     kind = "between" if high else "above" if low else "always"
-    return Stability(kind, low, high, _most_stable(unit, best, low, high))
+    return Stability(kind, low, high, _most_stable(unit, slopes, low, high))
 
 
 def _slope_or_nan(unit: Unit, q: float) -> float:
@@ -149,15 +150,20 @@ def _boundary(unit: Unit, inside: float, outside: float) -> float:
 
 
 def _most_stable(
-    unit: Unit, best: int, low: float | None, high: float | None
+    unit: Unit, slopes: np.ndarray, low: float | None, high: float | None
 ) -> float | None:
     """The q of the smallest slope, next to the best point of the grid."""
+    best = int(np.nanargmin(slopes))
     if best in (0, len(_GRID) - 1):
+        return None
+    # One of them is missing where the critical points begin or end.
+    beside = slopes[[best - 1, best + 1]]
+    if np.any(beside - slopes[best] <= SLOPE_ROUNDING):
         return None
     left, right = max(_GRID[best - 1], low or 0), min(_GRID[best + 1], high or math.inf)
     at_left, at_right = (_slope_of_slope(unit, q) for q in (left, right))
-    if not at_left < 0 < at_right:
-        return float(left if at_left > 0 else right)
+    if at_left >= 0:
+        return low
     log_q = root(
         lambda log_q: _slope_of_slope(unit, math.exp(log_q)),
         (math.log(left), at_left),
