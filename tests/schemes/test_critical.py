@@ -153,6 +153,13 @@ def test_each_layer_by_its_own_activation():
 
 
 @same_on_each_backend
+def test_what_any_variance_will_do_for_takes_that_of_others():
+    gelu, mish = (critical(chain(name))[0].q for name in ("gelu", "mish"))
+    report = critical(chain("relu", "gelu", "relu", "mish", "linear", "leaky_relu"))
+    assert [row.q for row in report] == [gelu, gelu, mish, mish, mish, mish, 1.0]
+
+
+@same_on_each_backend
 def test_layers_without_a_bias():
     report = critical(chain("gelu", "gelu", use_bias=False), q=5.0)
     moment, slope = moments("gelu", 5.0)
@@ -290,6 +297,23 @@ def test_a_layer_that_two_activations_follow():
         assert (row.sigma_w, row.sigma_b) == pytest.approx((sigma_w, sigma_b), rel=1e-3)
     # Both heads make outputs, through an operation that is not known.
     assert [row.note for row in report].count("output of variance 1") == 2
+
+
+def test_layers_side_by_side():
+    inputs = keras.Input((UNITS,))
+    one, other = layers.Dense(UNITS, name="one"), layers.Dense(UNITS, name="other")
+    a, b = one(inputs), other(inputs)
+    heads = [layers.Dense(UNITS)(f(x)) for f, x in ((ops.tanh, a), (ops.elu, b))]
+    report = critical(keras.Model(inputs, heads), q=2.0)
+    assert (report["one"].activation, report["other"].activation) == ("tanh", "elu")
+
+
+def test_a_hidden_layer_that_is_an_output_too():
+    inputs = keras.Input((UNITS,))
+    x = layers.Dense(UNITS, "gelu", name="hidden")(inputs)
+    model = keras.Model(inputs, [x, layers.Dense(2, name="out")(x)])
+    report = critical(model, q=2.0)
+    assert (report["hidden"].q, report["out"].q) == (2.0, 1.0)
 
 
 class Snake(layers.Layer):
