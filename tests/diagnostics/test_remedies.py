@@ -11,7 +11,8 @@ from keras import layers
 import keras_initx
 from keras_initx import HaarOrthogonal, critical, lsuv, signal_report
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.remedies import scale_remedy
+from keras_initx.diagnostics._judge.remedies import scale_remedy, stabilize
+from keras_initx.diagnostics._measure.rows import LayerRow
 
 pytestmark = pytest.mark.same_on_each_backend
 
@@ -133,6 +134,22 @@ def test_a_batch_of_the_right_scale_may_have_samples_of_any(deep):
     (found,) = signal_report(deep.plain, X).verdicts
     assert found.kind == "uneven_samples"
     assert "40 layers of 'gelu' amplify each deviation of the scale." in found.text
+    assert found.text.endswith(
+        "`lsuv` sets the scale of the whole batch only. Use "
+        "`keras_initx.critical(model, x)`, or put "
+        "`keras.layers.LayerNormalization()` after each of these layers."
+    )
+    critical(deep.plain, X)
+    assert signal_report(deep.plain, X).is_healthy
+
+
+@pytest.mark.parametrize("kind", ["Dense", "Add"])
+def test_a_residual_network_is_not_told_critical(kind):
+    row = LayerRow("a", kind, std=1.0)
+    advice = stabilize(Findings([], [row], None), "gelu")
+    assert advice.startswith("Use `keras_initx.critical" if kind == "Dense" else "Put")
+    assert stabilize(Findings([], [row], None), "exponential").startswith("Put")
+    assert stabilize(Findings([], [row], None), "hard_shrink").startswith("Put")
 
 
 def dense(name, gain, activation=None):

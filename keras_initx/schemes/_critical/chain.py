@@ -17,115 +17,49 @@ from keras_initx._model.dataflow import first_samples
 from keras_initx._model.layer_kernel import LayerKernel, layer_kernel
 from keras_initx._model.layer_tree import own_variables
 from keras_initx._model.observer import LayerCall, Observer
-from keras_initx._model.sublayers import OPAQUE
+from keras_initx._model.sublayers import OPAQUE, sublayers
 from keras_initx._model.tensors import is_float_tensor
 from keras_initx._model.trace import trace
 from keras_initx.schemes._critical.known_activations import which_activation
+from keras_initx.schemes._critical.layer_kinds import (
+    ACTIVATIONS,
+    HANDING_ON,
+    POOLING,
+    is_activation,
+)
+from keras_initx.schemes._critical.signals import (
+    INPUT,
+    KERNEL,
+    NORMALIZED,
+    UNKNOWN,
+    ChainLayer,
+    Signal,
+    applied,
+)
 
-# What a kernel gets comes from another kernel, from the inputs of the model, from a
-# normalization, or from what is not known.
-KERNEL, INPUT, NORMALIZED, UNKNOWN = "kernel", "input", "normalization", "unknown"
-
-_ACTIVATIONS = (
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ELU,
-    keras.layers.Softmax,
-)
-_RANKS = ("1D", "2D", "3D")
-_POOLING = tuple(
-    getattr(keras.layers, f"{which}{kind}Pooling{rank}")
-    for which in ("", "Global")
-    for kind in ("Average", "Max")
-    for rank in _RANKS
-)
-# Layers that hand on what they get, at other places.
-_HANDING_ON = (
-    keras.layers.Flatten,
-    keras.layers.Reshape,
-    keras.layers.Permute,
-    keras.layers.RepeatVector,
-    *(getattr(keras.layers, f"ZeroPadding{rank}") for rank in _RANKS),
-    *(getattr(keras.layers, f"Cropping{rank}") for rank in _RANKS),
-    *(getattr(keras.layers, f"UpSampling{rank}") for rank in _RANKS),
-)
-_ATTENTION = tuple(
-    getattr(keras.layers, name)
-    for name in ("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention")
-    if hasattr(keras.layers, name)
-)
 # An operation is looked for among the last tensors of its size.
 _RECENT = 8
 _LARGEST = 8.0
-_GOLDEN = (5**0.5 - 1) / 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Signal:
-    """What is known of a tensor.
-
-    Attributes:
-        kind: str. What it begins with: one of the four above.
-        layer: ChainLayer or None. The layer whose kernel it begins with.
-        name: str. What it begins with, if that is not known.
-        activations: tuple. What was applied since then.
-        pooling: str. The path of a pooling layer since then; mostly empty.
-    """
-
-    kind: str
-    layer: "ChainLayer | None" = None
-    name: str = ""
-    activations: tuple[Any, ...] = ()
-    pooling: str = ""
-
-
-@dataclasses.dataclass(eq=False)
-class ChainLayer:
-    """A layer with a kernel, at its first call.
-
-    Attributes:
-        layer: keras.layers.Layer.
-        parents: tuple of keras.layers.Layer. The layers that it is within, the
-            outermost first.
-        described: LayerKernel.
-        source: Signal. What it gets.
-        activations: tuple. What is applied to its pre-activation.
-        is_followed: bool. Whether another kernel gets what it makes.
-        is_output: bool. Whether it makes an output of the model.
-        is_shared: bool. Whether it is called several times.
-        is_in_attention: bool.
-    """
-
-    layer: keras.layers.Layer
-    parents: tuple[Any, ...]
-    described: LayerKernel
-    source: Signal
-    activations: tuple[Any, ...] = ()
-    is_followed: bool = False
-    is_output: bool = False
-    is_shared: bool = False
-
-    @property
-    def is_in_attention(self) -> bool:
-        """Whether it is a projection of an attention layer."""
-        return any(isinstance(parent, _ATTENTION) for parent in self.parents)
+# Multiples of these, without their integers, are spread evenly, and differ.
+_GOLDEN, _OTHER = (5**0.5 - 1) / 2, 2**0.5 - 1
 
 
 def find_chain(model: keras.layers.Layer, batch: Any) -> "ChainPass":
     """The chain of a model that is called on this batch, or on two samples of it."""
+    # During the pass the layers cannot be asked: their calls are watched.
+    own = {id(each) for each in sublayers(model) if is_activation(each)}
     shorter = first_samples(batch)
     if shorter is not None:
         try:
-            return _found(model, shorter)
+            return _found(model, shorter, own)
         except Exception:
             # The size of its batch is fixed. Or the error comes again.
             pass
-    return _found(model, batch)
+    return _found(model, batch, own)
 
 
-def _found(model: keras.layers.Layer, batch: Any) -> "ChainPass":
-    chain = ChainPass()
+def _found(model: keras.layers.Layer, batch: Any, own: set[int]) -> "ChainPass":
+    chain = ChainPass(own)
     chain.finish(trace(model, batch, chain))
     return chain
 
@@ -133,12 +67,16 @@ def _found(model: keras.layers.Layer, batch: Any) -> "ChainPass":
 class ChainPass(Observer):
     """Finds the chain while the model runs.
 
+    Args:
+        own: set of int. The identities of further layers that are activations.
+
     Attributes:
         layers: list of ChainLayer. In the order of execution.
         normalizations: list of keras.layers.Layer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own: set[int]) -> None:
+        self._own = own
         self._begin()
 
     def _begin(self) -> None:
@@ -164,7 +102,8 @@ class ChainPass(Observer):
                 is_opaque = isinstance(call.layer, OPAQUE)
                 self._has_begun |= is_opaque or bool(own_variables(call.layer))
             return
-        source = self._merged([self._signal(each) for each in tensors])
+        floats = [each for each in tensors if is_float_tensor(each)]
+        source = self._merged([self._signal(each) for each in floats])
         self._has_begun = True
         known = self._by_layer.get(id(call.layer))
         if known is None:
@@ -197,9 +136,15 @@ class ChainPass(Observer):
     def finish(self, outputs: Any) -> None:
         """Marks the layers that make the outputs of the model."""
         ends = [self._signal(each).layer for each in _tensors(outputs)]
-        for each in (*ends, *self.layers[-1:]):
-            if each is not None and not each.is_followed:
-                each.is_output = True
+        self._mark([each for each in (*ends, *self.layers[-1:]) if each is not None])
+
+    def mark_outputs(self, heads: set[int]) -> None:
+        """Marks layers that are known to make outputs, through operations too."""
+        self._mark([each for each in self.layers if id(each.layer) in heads])
+
+    def _mark(self, layers: list[ChainLayer]) -> None:
+        for each in layers:
+            each.is_output |= not each.is_followed
 
     # What is made of it
 
@@ -234,18 +179,21 @@ class ChainPass(Observer):
             return Signal(UNKNOWN, name=layer.path or layer.name)
         signals = [self._signal(each) for each in inputs]
         signal = signals[0]
-        activation = layer if isinstance(layer, _ACTIVATIONS) else None
+        if isinstance(layer, keras.layers.Rescaling) and signal.kind == INPUT:
+            return signal
+        is_one = isinstance(layer, ACTIVATIONS) or id(layer) in self._own
+        activation = layer if is_one else None
         if type(layer) is keras.layers.Activation:
             activation = layer.activation
         if activation is not None:
-            return _applied(signal, activation)
+            return applied(signal, activation)
         if is_normalization(layer):
             if signal.kind != INPUT:
                 self.normalizations.append(layer)
             return Signal(INPUT if signal.kind == INPUT else NORMALIZED)
-        if isinstance(layer, _HANDING_ON):
+        if isinstance(layer, HANDING_ON):
             return signal
-        if isinstance(layer, _POOLING):
+        if isinstance(layer, POOLING):
             return dataclasses.replace(signal, pooling=layer.path or layer.name)
         if isinstance(layer, keras.layers.Concatenate):
             return self._merged(signals)
@@ -261,7 +209,7 @@ class ChainPass(Observer):
                     continue
                 activation = which_activation(before, tensor)
                 if activation is not NotImplemented:
-                    return _applied(signal, activation)
+                    return applied(signal, activation)
         if not self._has_begun:
             return Signal(INPUT)
         return Signal(UNKNOWN, name=name)
@@ -285,14 +233,8 @@ def _after_kernel(known: ChainLayer) -> Signal:
     """What a layer makes of its pre-activation."""
     activation = getattr(known.layer, "activation", None)
     if callable(activation):
-        return _applied(Signal(KERNEL, known), activation)
+        return applied(Signal(KERNEL, known), activation)
     return Signal(UNKNOWN, name=known.layer.path)
-
-
-def _applied(signal: Signal, activation: Any) -> Signal:
-    if activation is None or activation is keras.activations.linear:
-        return signal
-    return dataclasses.replace(signal, activations=(*signal.activations, activation))
 
 
 def _described(layer: keras.layers.Layer) -> LayerKernel | None:
@@ -309,6 +251,6 @@ def _size(tensor: Any) -> int:
 
 def _spread(tensor: Any, number: int) -> Any:
     """Numbers between -8 and 8 that cover this range evenly, of the same shape."""
-    places = (np.arange(1, _size(tensor) + 1) * _GOLDEN + number * 0.1) % 1.0
+    places = (np.arange(1, _size(tensor) + 1) * _GOLDEN + number * _OTHER) % 1.0
     values = (_LARGEST * (2 * places - 1)).reshape(tuple(tensor.shape))
     return ops.convert_to_tensor(values.astype("float32"), dtype=tensor.dtype)

@@ -8,7 +8,7 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._model.batches import one_batch
-from keras_initx._model.branches.find import find_residuals
+from keras_initx._model.branches.find import Residuals, find_residuals
 from keras_initx._model.changes import Changes
 from keras_initx._model.example_batch import on_example
 from keras_initx._model.interrupts import hold_interrupts
@@ -17,10 +17,10 @@ from keras_initx._model.training_step import check_model
 from keras_initx.schemes._critical.chain import ChainPass, find_chain
 from keras_initx.schemes._critical.critical_report import CriticalReport, CriticalRow
 from keras_initx.schemes._critical.drawn import Drawn
-from keras_initx.schemes._critical.measured_pass import measure
-from keras_initx.schemes._critical.points import Point, Points
+from keras_initx.schemes._critical.measured_pass import MeasuredPass, measure
+from keras_initx.schemes._critical.point import Point
+from keras_initx.schemes._critical.points import Points
 from keras_initx.schemes._depth.residuals import warn_of_normalization
-from keras_initx.schemes._lsuv.lsuv_report import LayerRow
 
 _OWNER = "critical"
 _NAMES = ("stable", "most_stable")
@@ -48,7 +48,13 @@ def critical(
     Each sample's pre-activations go to the variance q with depth. On its way back the
     gradient keeps its mean square, times q' / q where q changes to q'. Use it for deep
     networks of GELU, SiLU and Mish, in which the plain gain lets some samples vanish
-    and others explode: see `gain`.
+    and others explode: see `gain`. Different inputs still become alike, but slowly, as
+    with ReLU.
+
+    Measured here, after 60 layers of GELU with 512 units: samples whose root mean
+    squares differ by a factor of 4 at the input differ by 1.8 at the most stable q, by
+    2.6 at the smallest stable q, and by 1e9 after `lsuv`. The root mean squares of
+    their gradients in the first layer differ by 3.4, 34 and 1e9.
 
     Each layer is set by its own activation:
 
@@ -142,12 +148,12 @@ def critical(
     try:
         with hold_interrupts(), changes:
             drawn(points)
-            measured: dict[str, LayerRow] = {}
+            measured = None
             if batch is not None:
-                measured, messages = measure(model, batch, points, changes)
-                for message in messages:
+                measured = measure(model, batch, points, changes)
+                for message in measured.warnings:
                     warnings.warn(message, stacklevel=2)
-            rows = [_row(point, measured.get(point.path)) for point in points]
+            rows = [_row(point, measured) for point in points]
         return CriticalReport(rows, is_measured=batch is not None)
     except KeyboardInterrupt:
         # It came after the last change: there is no report, and so no change.
@@ -160,11 +166,15 @@ def _look(
 ) -> tuple[list[Point], list[keras.layers.Layer]]:
     """What is to be done, before anything is changed."""
 
-    def look(batch: Any) -> tuple[ChainPass, set[int]]:
-        return find_chain(model, batch), _in_branches(model, batch)
+    def look(batch: Any) -> tuple[ChainPass, Residuals | None]:
+        return find_chain(model, batch), _residuals(model, batch)
 
     found = on_example(_OWNER, model, look) if batch is None else look(batch)
-    chain, in_branches = found
+    chain, residuals = found
+    in_branches: set[int] = set()
+    if residuals is not None:
+        chain.mark_outputs({id(head) for head in residuals.heads})
+        in_branches = {id(e.layer) for b in residuals.branches for e in b.layers}
     is_measured = batch is not None
     points = Points(chain.layers, q, selection, in_branches, is_measured).points
     selection.check([point.path for point in points])
@@ -178,12 +188,11 @@ def _look(
     return points, chain.normalizations
 
 
-def _in_branches(model: keras.layers.Layer, batch: Any) -> set[int]:
-    """The layers in residual branches; none where the operations cannot be traced."""
+def _residuals(model: keras.layers.Layer, batch: Any) -> Residuals | None:
+    """The residual branches; None where the operations cannot be traced."""
     with contextlib.suppress(Exception):
-        branches = find_residuals(model, batch).branches
-        return {id(each.layer) for branch in branches for each in branch.layers}
-    return set()
+        return find_residuals(model, batch)
+    return None
 
 
 def _checked_variance(q: Any) -> Any:
@@ -199,7 +208,7 @@ def _checked_variance(q: Any) -> Any:
     return float(q)
 
 
-def _row(point: Point, measured: LayerRow | None) -> CriticalRow:
+def _row(point: Point, measured: MeasuredPass | None) -> CriticalRow:
     """What the report says of a layer."""
     row = CriticalRow(point.path, point.applied.name)
     if not point.is_set:
@@ -207,9 +216,9 @@ def _row(point: Point, measured: LayerRow | None) -> CriticalRow:
         return row
     row.q, row.sigma_w, row.sigma_b = point.variance, point.sigma_w, point.sigma_b
     notes = list(point.notes)
-    if measured is not None:
-        row.sigma_w *= measured.factor or 1.0
-        if measured.note:
-            notes.append(measured.note)
+    found = None if measured is None else measured.row_of(point.chain.layer)
+    if found is not None:
+        row.sigma_w *= found.factor or 1.0
+        notes += [found.note] if found.note else []
     row.note = "; ".join(notes)
     return row

@@ -16,7 +16,9 @@ _NAMES = (
     "softsign celu hard_tanh hard_sigmoid log_sigmoid squareplus sparse_plus "
     "sparse_sigmoid soft_shrink hard_shrink tanh_shrink exponential"
 ).split()
-# So many values are compared, always the same number: JAX compiles for each shape.
+# Between these points a value is interpolated. Kinks of the activations are among them.
+_GRID = np.arange(-16, 16 + 2**-9, 2**-9).astype("float32")
+# So many values are compared.
 _VALUES = 2**11
 # Of the largest one: some roundings of float32, or of bfloat16.
 _EXACT, _HALF = 1e-5, 1e-2
@@ -30,32 +32,35 @@ def which_activation(before: Any, after: Any) -> Any:
         none of these.
     """
     z, h = _sample(before), _sample(after)
-    is_half = _is_half(before) or _is_half(after)
     largest = max(1.0, float(np.abs(h).max()))
-    if np.abs(h - z).max() <= (_HALF if is_half else _EXACT) * largest:
+    limit = _HALF if _is_half(before) or _is_half(after) else _EXACT
+    if np.abs(h - z).max() <= limit * largest:
         return None
-    errors = []
-    for function in _functions():
-        values = ops.convert_to_numpy(function(ops.convert_to_tensor(z)))
-        errors.append(float(np.abs(h - values).max()) / largest)
-        if errors[-1] <= _EXACT:
-            return function
-    best = int(np.nanargmin(errors))
-    return _functions()[best] if is_half and errors[best] <= _HALF else NotImplemented
+    if np.abs(z).max() > _GRID[-1]:
+        return NotImplemented
+    functions, tables = _known()
+    errors = [
+        float(np.abs(h - np.interp(z, _GRID, table)).max()) / largest
+        for table in tables
+    ]
+    best = int(np.argmin(errors))
+    return functions[best] if errors[best] <= limit else NotImplemented
 
 
 @functools.cache
-def _functions() -> list[Callable[[Any], Any]]:
+def _known() -> tuple[list[Callable[[Any], Any]], list[np.ndarray]]:
+    """The activations, and their values on the grid."""
     found = [getattr(keras.activations, name, None) for name in _NAMES]
     # `keras.ops.gelu` is this one, unless it is told otherwise.
     approximate = functools.partial(keras.activations.gelu, approximate=True)
     others = [approximate, ops.sin, ops.abs, ops.square]
-    return [each for each in (*found, *others) if each is not None]
+    functions = [each for each in (*found, *others) if each is not None]
+    grid = ops.convert_to_tensor(_GRID)
+    return functions, [ops.convert_to_numpy(each(grid)) for each in functions]
 
 
 def _sample(tensor: Any) -> np.ndarray:
-    values = as_array(tensor).reshape(-1)[:_VALUES].astype("float32")
-    return np.resize(values, _VALUES)
+    return as_array(tensor).reshape(-1)[:_VALUES].astype("float32")
 
 
 def _is_half(tensor: Any) -> bool:

@@ -9,7 +9,7 @@ import keras
 from keras_initx._model.changes import Changes
 from keras_initx._model.selection import Selection
 from keras_initx._model.trace import trace
-from keras_initx.schemes._critical.points import Point
+from keras_initx.schemes._critical.point import Point
 from keras_initx.schemes._lsuv.layer_pass import LSUVPass
 from keras_initx.schemes._lsuv.lsuv_report import LayerRow
 
@@ -28,15 +28,16 @@ class MeasuredPass(LSUVPass):
         """The root of the variance that the pre-activation of this layer gets."""
         return self.targets[id(layer)]
 
+    def row_of(self, layer: keras.layers.Layer) -> LayerRow | None:
+        """What became of a layer."""
+        state = self._states.of(layer)
+        return None if state is None else state.row
+
 
 def measure(
     model: keras.layers.Layer, batch: Any, points: list[Point], changes: Changes
-) -> tuple[dict[str, LayerRow], list[str]]:
-    """Scales the kernels of these layers by the data.
-
-    Returns:
-        What LSUV says of each layer, by its path, and its warnings.
-    """
+) -> MeasuredPass:
+    """Scales the kernels of these layers by the data."""
     targets = {
         id(point.chain.layer): math.sqrt(point.variance)
         for point in points
@@ -56,5 +57,5 @@ def measure(
         targets=targets,
     )
     trace(model, batch, scheme)
-    rows = {row.path: row for row in reversed(scheme.complete(model))}
-    return rows, scheme.warnings
+    scheme.complete(model)
+    return scheme
