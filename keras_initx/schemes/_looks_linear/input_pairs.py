@@ -1,0 +1,115 @@
+"""How the inputs of a kernel stand in pairs: found in the values of its inputs."""
+
+import dataclasses
+from typing import Any
+
+from keras_initx import _validate
+from keras_initx._model.convolutions import DEPTHWISE, SEPARABLE
+from keras_initx.schemes._looks_linear.roles import OWNER, Role
+from keras_initx.schemes._looks_linear.samples import Values
+
+# The remedy for what breaks the pairs, by a part of the name of a class.
+_REMEDIES = {
+    "maxpool": "Use average pooling instead.",
+    "norm": "Remove it, or use `BatchNormalization` before the rectifier.",
+    "attention": "Attention is not linear; use the scheme on the part without it.",
+    "softmax": "Only the last activation of a model may be any.",
+    "add": "Add pre-activations, and put the rectifier into the branch.",
+}
+
+
+class UnexcitedError(Exception):
+    """The samples do not reach both sides of a rectifier."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Each run along an axis of the inputs, counted from the end, has two halves.
+
+    `kernel_axis` is the axis of the kernel that numbers these inputs.
+    """
+
+    axis: int
+    run: int
+    kernel_axis: int
+
+
+def pairs_of(role: Role, values: Values) -> Pairs | None:
+    """The pairs in which the inputs of a kernel stand; None if these are linear.
+
+    Raises:
+        UnexcitedError: If several kinds of pairs are possible on these samples.
+        ValueError: If there are none.
+    """
+    if values.is_linear:
+        if role.factors:
+            raise UnexcitedError
+        return None
+    found = [each for each in _candidates(role, values) if _fits(values, each)]
+    if len(found) > 1:
+        raise UnexcitedError
+    if not found:
+        raise _no_pairs(role)
+    return found[0]
+
+
+def _fits(values: Values, pairs: Pairs) -> bool:
+    return values.is_paired(pairs.axis, pairs.run)
+
+
+def _candidates(role: Role, values: Values) -> list[Pairs]:
+    """All even runs along the axes over which the kernel sums, or keeps apart."""
+    found = []
+    for kernel_axis, axis in input_places(role):
+        size = values.shape[axis]
+        group = size // role.described.axes.groups
+        runs = (run for run in range(2, group + 1, 2) if group % run == 0)
+        found += [Pairs(axis, run, kernel_axis) for run in runs]
+    return found
+
+
+def input_places(role: Role) -> list[tuple[int, int]]:
+    """The input axes of a kernel, each with the axis of the inputs, from the end."""
+    layer, axes = role.layer, role.described.axes
+    equation = getattr(layer, "equation", None)
+    if isinstance(equation, str):
+        inputs, labels = equation.replace(" ", "").split("->")[0].split(",")
+        start = 0 if inputs.endswith("...") else -len(inputs.replace("...", ""))
+        letters = inputs.replace("...", "")
+        if inputs.endswith("..."):
+            return []
+        return [(a, start + letters.index(labels[a])) for a in axes.input]
+    if isinstance(layer, (*DEPTHWISE, *SEPARABLE)):
+        kernel, _ = role.described.kernels[0]
+        return [(kernel.ndim - 2, role.described.channels[0])]
+    return [(axis, role.described.channels[0]) for axis in axes.input[-1:]]
+
+
+def _no_pairs(role: Role) -> ValueError:
+    layer, groups = role.layer, role.described.axes.groups
+    advice = (
+        f"Give `CReLU` the `groups` of the convolution, groups={groups}, so that each "
+        "group has both halves."
+        if groups > 1
+        else "Let no layer part the halves, or join them with what is not in pairs."
+    )
+    return _validate.error(
+        OWNER,
+        "both units of each pair among the inputs of one kernel",
+        f"{layer.path} ({type(layer).__name__}), whose inputs do not stand in halves "
+        "of runs of one length",
+        advice,
+    )
+
+
+def not_kept(layer: Any) -> ValueError:
+    """The error for a layer after which nothing is linear, nor in pairs."""
+    name = type(layer).__name__
+    remedies = (r for part, r in _REMEDIES.items() if part in name.lower())
+    return _validate.error(
+        OWNER,
+        "layers that are linear, or that keep the pairs of units that a rectifier "
+        "makes",
+        f"{layer.path} ({name}), whose output is neither linear nor in such pairs",
+        next(remedies, "Remove it, or use the scheme on the part of the model without it."),
+    )
