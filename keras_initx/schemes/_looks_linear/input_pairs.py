@@ -5,7 +5,8 @@ from typing import Any
 
 from keras_initx import _validate
 from keras_initx._model.convolutions import DEPTHWISE, SEPARABLE
-from keras_initx.schemes._looks_linear.roles import OWNER, Role
+from keras_initx.schemes._looks_linear.odd_part import activation_of
+from keras_initx.schemes._looks_linear.roles import OWNER, Role, label
 from keras_initx.schemes._looks_linear.samples import Values
 
 # The remedy for what breaks the pairs, by a part of the name of a class.
@@ -13,8 +14,7 @@ _REMEDIES = {
     "maxpool": "Use average pooling instead.",
     "norm": "Remove it, or use `BatchNormalization` before the rectifier.",
     "attention": "Attention is not linear; use the scheme on the part without it.",
-    "softmax": "Only the last activation of a model may be any.",
-    "add": "Add pre-activations, and put the rectifier into the branch.",
+    "add": "Add pre-activations only, and put the rectifiers into the branches.",
 }
 
 
@@ -96,7 +96,7 @@ def _no_pairs(role: Role) -> ValueError:
     return _validate.error(
         OWNER,
         "both units of each pair among the inputs of one kernel",
-        f"{layer.path} ({type(layer).__name__}), whose inputs do not stand in halves "
+        f"{label(layer)} ({type(layer).__name__}), whose inputs do not stand in halves "
         "of runs of one length",
         advice,
     )
@@ -105,11 +105,26 @@ def _no_pairs(role: Role) -> ValueError:
 def not_kept(layer: Any) -> ValueError:
     """The error for a layer after which nothing is linear, nor in pairs."""
     name = type(layer).__name__
-    remedies = (r for part, r in _REMEDIES.items() if part in name.lower())
     return _validate.error(
         OWNER,
         "layers that are linear, or that keep the pairs of units that a rectifier "
         "makes",
-        f"{layer.path} ({name}), whose output is neither linear nor in such pairs",
-        next(remedies, "Remove it, or use the scheme on the part of the model without it."),
+        f"{label(layer)} ({name}), whose output is neither linear nor in such pairs",
+        _remedy(layer),
     )
+
+
+def _remedy(layer: Any) -> str:
+    """What to do with a layer that breaks the pairs."""
+    if not layer.trainable:
+        return "It is frozen, and keeps its kernel: make it trainable first."
+    name = type(layer).__name__.lower()
+    for part, remedy in _REMEDIES.items():
+        if part in name:
+            return remedy
+    if activation_of(layer) is not None:
+        return (
+            "What it gets is not in pairs z, -z: add nothing to them that comes from "
+            "another rectifier, or use `CReLU`."
+        )
+    return "Remove it, or use the scheme on the part of the model without it."

@@ -11,18 +11,16 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._keras import direct_sublayers
 from keras_initx._model.left_alone import why_left_alone
 from keras_initx._model.observer import LayerCall, Observer
 from keras_initx._model.tensors import first_tensor, is_float_tensor
 from keras_initx.schemes._looks_linear.input_pairs import (
     Pairs,
-    UnexcitedError,
     not_kept,
     pairs_of,
 )
 from keras_initx.schemes._looks_linear.mirrored_draws import MirroredDraws
-from keras_initx.schemes._looks_linear.roles import OWNER, Roles
+from keras_initx.schemes._looks_linear.roles import OWNER, Roles, label
 from keras_initx.schemes._looks_linear.samples import Samples, Values
 
 
@@ -96,7 +94,7 @@ class MirrorPass(EndCheck):
             raise _validate.error(
                 OWNER,
                 "a shared layer whose inputs stand in the same pairs at each call",
-                f"{call.layer.path}, which gets inputs in pairs at one call, and "
+                f"{label(call.layer)}, which gets inputs in pairs at one call, and "
                 "others at another call",
                 "Use two layers.",
             )

@@ -18,7 +18,7 @@ from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.redraw import dtype_of
 from keras_initx.schemes._looks_linear.input_pairs import Pairs, input_places
 from keras_initx.schemes._looks_linear.mirror_report import MirrorRow
-from keras_initx.schemes._looks_linear.roles import OWNER, Role
+from keras_initx.schemes._looks_linear.roles import OWNER, Role, label
 from keras_initx.schemes._looks_linear.samples import Values
 
 # An axis, the length of the runs that are mirrored in halves, and the sign.
@@ -47,13 +47,13 @@ class MirroredDraws:
 
     def leave_alone(self, role: Role, reason: str) -> None:
         """A row for a layer that keeps its kernels."""
-        path = role.layer.path
+        path = label(role.layer)
         if all(row.path != path for row in self.rows):
             self.rows.append(MirrorRow(path, note=f"left alone: {reason}"))
 
     def __call__(self, role: Role, pairs: Pairs | None, values: Values) -> None:
         """Gives a layer its kernels, whose inputs stand in these pairs."""
-        row = MirrorRow(role.layer.path, period=None if pairs is None else pairs.run)
+        row = MirrorRow(label(role.layer), period=None if pairs is None else pairs.run)
         if isinstance(role.layer, DEPTHWISE):
             self._depthwise(role, pairs, values, row)
         else:
@@ -89,7 +89,7 @@ class MirroredDraws:
     def _depthwise(
         self, role: Role, pairs: Pairs | None, values: Values, row: MirrorRow
     ) -> None:
-        """A kernel that keeps the channels apart: pairs stay pairs if both are equal."""
+        """A kernel that keeps channels apart: equal halves of it keep the pairs."""
         kernel, axes = role.described.kernel, role.described.axes
         ((place, axis),) = input_places(role)
         mirrors: list[_Mirror] = []
@@ -98,7 +98,7 @@ class MirroredDraws:
                 OWNER,
                 "no depthwise convolution between two rectifiers, as it has one input "
                 "of each pair only",
-                f"{role.layer.path} ({type(role.layer).__name__})",
+                f"{label(role.layer)} ({type(role.layer).__name__})",
                 "Remove the activation before it or after it, or use a convolution "
                 "with all channels.",
             )
@@ -168,6 +168,6 @@ def _odd(role: Role, received: str) -> ValueError:
     return _validate.error(
         OWNER,
         f"an even number of units{each} before a rectifier other than `CReLU`",
-        f"{role.layer.path} ({type(role.layer).__name__}) with {received}",
+        f"{label(role.layer)} ({type(role.layer).__name__}) with {received}",
         "Double the units, or use `CReLU` and no activation.",
     )

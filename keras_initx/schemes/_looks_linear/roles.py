@@ -67,10 +67,13 @@ class Roles:
         self._find_rectifiers(inner)
         self._check_normalizations(inner)
         free = self._free(inner)
-        self.checked = self._layers(inner)
-        self.ends = self._layers({*range(len(graph.nodes))} - inner - free)
+        after = {*range(len(graph.nodes))} - inner
+        # A layer that is called at several places may have to be one thing here, and
+        # another one there.
+        self.checked = self._layers(inner) - self._layers(after)
+        self.ends = self._layers(after - free) - self._layers(inner | free)
         self.has_linear_end = not free & {*graph.outputs}
-        for place in {*self._kernels} - inner:
+        for place in after.intersection(self._kernels):
             self.by_layer[id(self._layer(place))].is_last = True
 
     # What stands where
@@ -161,7 +164,7 @@ class Roles:
                 OWNER,
                 "activations for which f(x) - f(-x) is proportional to x, such as "
                 "'relu', 'leaky_relu', 'gelu', 'silu' and 'softplus'",
-                f"the activation {name} of {self._layer(place).path}",
+                f"the activation {name} of {label(self._layer(place))}",
                 "Change it. Only the last activation of a model may be any.",
             )
         return factor
@@ -171,7 +174,11 @@ class Roles:
         found = self._before(place)
         if place in self._kernels:
             found = [place, *(found if self._keeps_channels(place) else ())]
-        return [n for n in found if n in self._kernels and (n == place or n not in self._bends)]
+        return [
+            n
+            for n in found
+            if n in self._kernels and (n == place or n not in self._bends)
+        ]
 
     def _find_groups(
         self, makers: dict[int, list[int]], takers: dict[int, list[int]]
@@ -206,9 +213,14 @@ class Roles:
                 raise _validate.error(
                     OWNER,
                     "no normalization between a rectifier and the next kernel",
-                    f"{layer.path} ({type(layer).__name__})",
+                    f"{label(layer)} ({type(layer).__name__})",
                     "Put it between the kernel and the rectifier, or remove it.",
                 )
+
+
+def label(layer: layers.Layer) -> str:
+    """The path of a layer; its name if it has no variables, and so no path."""
+    return layer.path or layer.name
 
 
 def _kernel(node: Node) -> LayerKernel | None:

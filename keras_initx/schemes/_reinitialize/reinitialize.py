@@ -11,12 +11,12 @@ from keras_initx._model.changes import Changes
 from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 from keras_initx._model.layer_tree import kept_states
 from keras_initx._model.model_variables import ModelVariable, model_variables
+from keras_initx._model.one_seed import one_seed
 from keras_initx._model.optimizers import (
     begin_again,
     copies_follow,
     optimizers_of,
 )
-from keras_initx._model.one_seed import one_seed
 from keras_initx._model.selection import Selection
 from keras_initx._model.variable_rules import VariableRules
 from keras_initx.schemes._reinitialize.draw_report import DrawReport, DrawRow
