@@ -5,8 +5,9 @@ from typing import Any
 
 from keras_initx import _validate
 from keras_initx._model.convolutions import DEPTHWISE, SEPARABLE
+from keras_initx.schemes._looks_linear.kernel_graph import label
 from keras_initx.schemes._looks_linear.odd_part import activation_of
-from keras_initx.schemes._looks_linear.roles import OWNER, Role, label
+from keras_initx.schemes._looks_linear.rectifier_roles import OWNER, Role
 from keras_initx.schemes._looks_linear.samples import Values
 
 # The remedy for what breaks the pairs, by a part of the name of a class.

@@ -10,19 +10,19 @@ from keras_initx._backend.global_seeds import own_global_seeds
 from keras_initx._backend.seeds import split
 from keras_initx._model.changes import Changes
 from keras_initx._model.dataflow import dataflow
-from keras_initx._model.graph import Dataflow
 from keras_initx._model.interrupts import hold_interrupts
 from keras_initx._model.layer_tree import layer_tree
 from keras_initx._model.one_seed import one_seed
 from keras_initx._model.recorded import recorded
 from keras_initx._model.trace import trace
 from keras_initx._model.training_step import check_model
+from keras_initx.schemes._looks_linear.float_inputs import check_inputs, fixed_count
 from keras_initx.schemes._looks_linear.input_pairs import UnexcitedError
 from keras_initx.schemes._looks_linear.mirror_pass import EndCheck, MirrorPass
 from keras_initx.schemes._looks_linear.mirror_report import MirrorReport
 from keras_initx.schemes._looks_linear.mirrored_draws import MirroredDraws
-from keras_initx.schemes._looks_linear.roles import OWNER, Roles, label
-from keras_initx.schemes._looks_linear.samples import FEWEST, Samples
+from keras_initx.schemes._looks_linear.rectifier_roles import OWNER, Roles
+from keras_initx.schemes._looks_linear.samples import Samples
 
 # The standard deviations of the inputs that are tried: large ones reach both sides of
 # a rectifier where there are large biases.
@@ -51,9 +51,9 @@ def looks_linear(
     nested or subclassed.
 
     - Activations. c is 1 for ReLU, and 1 + a for a leaky ReLU of slope a. Derived here,
-      not in the paper: any activation whose odd part is linear has such a c. It is 1 for
-      GELU, SiLU, hard SiLU, softplus and squareplus. ELU, SELU, Mish and tanh have none,
-      which is an error. The last activation of the model may be any, such as a softmax.
+      not in the paper: any activation whose odd part is linear has such a c. It is 1
+      for GELU, SiLU, hard SiLU, softplus and squareplus. ELU, SELU, Mish and tanh have
+      none, which is an error. The last activation may be any, such as a softmax.
     - Between a rectifier and the next kernel may stand what keeps the pairs: `Flatten`,
       `Permute`, average pooling, padding, dropout. The `period` of the pairs and the
       `groups` of convolutions are found by themselves: the inputs of each kernel are
@@ -65,8 +65,8 @@ def looks_linear(
       normalization after a rectifier, attention, a recurrent layer, an odd number of
       units. `BatchNormalization` before a rectifier is linear as long as its statistics
       stay.
-    - Biases of layers before a plain rectifier become zero. Other biases stay: the model
-      is then linear up to a constant.
+    - Biases of layers before a plain rectifier become zero. Other biases stay: the
+      model is then linear up to a constant.
     - What is frozen or quantized is left alone, as the report says.
 
     At the end the model is called on other random samples. Unless it is linear up to
@@ -123,8 +123,7 @@ def looks_linear(
     number = one_seed(OWNER, seed)
     find = functools.partial(dataflow, has_leaves=True)
     graph, like = recorded(OWNER, model, x, find)
-    _check_inputs(like)
-    _check_lookups(graph)
+    check_inputs(model, like, graph)
     roles = Roles(graph)
     if not roles.by_layer:
         raise _validate.error(
@@ -158,7 +157,7 @@ def _mirror(
     """Draws all kernels and checks the model, on inputs of this scale."""
     paths = {id(place.layer): place.path for place in layer_tree(model)}
     first, second = (
-        Samples(like, each, scale, _fixed_count(model)) for each in split(seed, 2)
+        Samples(like, each, scale, fixed_count(model)) for each in split(seed, 2)
     )
     changes = Changes()
     with hold_interrupts(), own_global_seeds(), changes:
@@ -169,45 +168,3 @@ def _mirror(
         if roles.has_linear_end:
             check.check_output(model, output)
     return MirrorReport(draws.rows, check.deviation, seed)
-
-
-def _check_inputs(like: Any) -> None:
-    """Raises unless all inputs are floats."""
-    for leaf in keras.tree.flatten(like):
-        if leaf is None:
-            continue
-        dtype = keras.backend.standardize_dtype(leaf.dtype)
-        if not keras.backend.is_float_dtype(dtype):
-            raise _validate.error(
-                OWNER,
-                "inputs of a floating-point dtype, of which the model can be a linear "
-                "function",
-                f"inputs of dtype {dtype}",
-                "Pass the part of the model after its embeddings; cast images.",
-            )
-
-
-def _check_lookups(graph: Dataflow) -> None:
-    """Raises if inputs are looked up in a table."""
-    for node in graph.nodes:
-        if isinstance(node.layer, keras.layers.Embedding):
-            raise _validate.error(
-                OWNER,
-                "inputs of which the model can be a linear function",
-                f"{label(node.layer)} (Embedding), which looks its inputs up",
-                "Pass the part of the model after its embeddings.",
-            )
-
-
-def _fixed_count(model: keras.layers.Layer) -> int | None:
-    """The number of samples that a model fixes for all batches, or None."""
-    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
-    counts = [tensor.shape[0] for tensor in inputs if tensor.shape[0] is not None]
-    if counts and counts[0] < FEWEST:
-        raise _validate.error(
-            OWNER,
-            f"a model that can be called with at least {FEWEST} samples",
-            f"the model {model.name!r} with a batch of {counts[0]}",
-            "Leave the size of the batch open.",
-        )
-    return counts[0] if counts else None

@@ -19,8 +19,9 @@ from keras_initx.schemes._looks_linear.input_pairs import (
     not_kept,
     pairs_of,
 )
+from keras_initx.schemes._looks_linear.kernel_graph import label
 from keras_initx.schemes._looks_linear.mirrored_draws import MirroredDraws
-from keras_initx.schemes._looks_linear.roles import OWNER, Roles, label
+from keras_initx.schemes._looks_linear.rectifier_roles import OWNER, Roles
 from keras_initx.schemes._looks_linear.samples import Samples, Values
 
 

@@ -17,8 +17,9 @@ from keras_initx._model.convolutions import DEPTHWISE, SEPARABLE
 from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.redraw import dtype_of
 from keras_initx.schemes._looks_linear.input_pairs import Pairs, input_places
+from keras_initx.schemes._looks_linear.kernel_graph import label
 from keras_initx.schemes._looks_linear.mirror_report import MirrorRow
-from keras_initx.schemes._looks_linear.roles import OWNER, Role, label
+from keras_initx.schemes._looks_linear.rectifier_roles import OWNER, Role
 from keras_initx.schemes._looks_linear.samples import Values
 
 # An axis, the length of the runs that are mirrored in halves, and the sign.
