@@ -13,19 +13,15 @@ from keras_initx.schemes._looks_linear.samples import FEWEST
 
 def check_inputs(model: keras.layers.Layer, like: Any, graph: Dataflow) -> None:
     """Raises unless all inputs are floats, and none is looked up in a table."""
-    lookups = (
-        n.layer for n in graph.nodes if isinstance(n.layer, keras.layers.Embedding)
-    )
     received = [
-        f"{label(layer)} (Embedding), which looks its inputs up" for layer in lookups
+        f"{label(node.layer)} (Embedding), which looks its inputs up"
+        for node in graph.nodes
+        if isinstance(node.layer, keras.layers.Embedding)
     ]
-    for leaf in keras.tree.flatten(like):
-        if leaf is not None:
-            dtype = keras.backend.standardize_dtype(leaf.dtype)
-            if not keras.backend.is_float_dtype(dtype):
-                received.append(
-                    f"the model {model.name!r} with inputs of dtype {dtype}"
-                )
+    leaves = [leaf for leaf in keras.tree.flatten(like) if leaf is not None]
+    for dtype in (keras.backend.standardize_dtype(leaf.dtype) for leaf in leaves):
+        if not keras.backend.is_float_dtype(dtype):
+            received.append(f"the model {model.name!r} with inputs of dtype {dtype}")
     if received:
         raise _validate.error(
             OWNER,

@@ -88,12 +88,17 @@ def input_places(role: Role) -> list[tuple[int, int]]:
 
 def _no_pairs(role: Role) -> ValueError:
     layer, groups = role.layer, role.described.axes.groups
-    advice = (
-        f"Give `CReLU` the `groups` of the convolution, groups={groups}, so that each "
-        "group has both halves."
-        if groups > 1
-        else "Let no layer part the halves, or join them with what is not in pairs."
-    )
+    advice = "Let no layer part the halves, or join them with what is not in pairs."
+    if not role.factors:
+        advice = (
+            "Something before it is not linear, and is no activation of a layer: use "
+            "for example `keras.layers.ReLU`."
+        )
+    elif groups > 1:
+        advice = (
+            f"Give `CReLU` the `groups` of the convolution, groups={groups}, so that "
+            "each group has both halves."
+        )
     return _validate.error(
         OWNER,
         "both units of each pair among the inputs of one kernel",
