@@ -99,6 +99,9 @@ class GraphReader:
             if not _is_known(done.call.layer):
                 inputs = _needed(done)
             outputs = tuple(name for name in done.outputs if name not in inputs)
+            if self._has_leaves and not done.call.layer.weights:
+                # A dropout returns what it gets, and is a node all the same.
+                outputs = tuple(done.outputs)
             operation = Operation(LAYER, tuple(inputs), outputs, shape)
             self._add(LAYER, operation, done.call.layer)
             bound = _bound(done)

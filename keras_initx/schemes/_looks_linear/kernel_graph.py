@@ -24,6 +24,7 @@ class KernelGraph:
         bends: dict. From the nodes whose output is bent to the activation that does it.
         inner: set of int. The nodes whose output reaches a kernel.
         after: set of int. All others.
+        used: set of int. The nodes whose output reaches one of the model.
         free: set of int. The last activations, and what comes after them.
     """
 
@@ -38,6 +39,7 @@ class KernelGraph:
         places = range(len(graph.nodes))
         self.inner = {place for place in places if self._reaches_kernel(place)}
         self.after = {*places} - self.inner
+        self.used = self._used(graph.outputs)
         self.free = self._free()
 
     def layer(self, place: int) -> layers.Layer:
@@ -89,6 +91,13 @@ class KernelGraph:
                     found.add(each)
                     waiting.append(each)
         return False
+
+    def _used(self, outputs: Iterable[int]) -> set[int]:
+        found = {*outputs}
+        for place in range(len(self.nodes) - 1, -1, -1):
+            if place in found:
+                found.update(self.nodes[place].sources)
+        return found
 
     def _free(self) -> set[int]:
         free: set[int] = set()

@@ -10,7 +10,6 @@ from typing import Any
 
 import keras
 
-from keras_initx import _validate
 from keras_initx._model.left_alone import why_left_alone
 from keras_initx._model.observer import LayerCall, Observer
 from keras_initx._model.tensors import first_tensor, is_float_tensor
@@ -19,9 +18,8 @@ from keras_initx.schemes._looks_linear.input_pairs import (
     not_kept,
     pairs_of,
 )
-from keras_initx.schemes._looks_linear.kernel_graph import label
 from keras_initx.schemes._looks_linear.mirrored_draws import MirroredDraws
-from keras_initx.schemes._looks_linear.rectifier_roles import OWNER, Roles
+from keras_initx.schemes._looks_linear.rectifier_roles import Roles, unlike_calls
 from keras_initx.schemes._looks_linear.samples import Samples, Values
 
 
@@ -92,13 +90,7 @@ class MirrorPass(EndCheck):
             self._pairs[key] = pairs
             self._draws(role, pairs, values)
         elif self._pairs[key] != pairs:
-            raise _validate.error(
-                OWNER,
-                "a shared layer whose inputs stand in the same pairs at each call",
-                f"{label(call.layer)}, which gets inputs in pairs at one call, and "
-                "others at another call",
-                "Use two layers.",
-            )
+            raise unlike_calls(call.layer)
 
     def leave(self, call: LayerCall, output: Any) -> Any:
         if id(call.layer) in self._roles.checked:

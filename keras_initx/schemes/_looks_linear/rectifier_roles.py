@@ -37,6 +37,17 @@ class Role:
     is_last: bool = False
 
 
+def unlike_calls(layer: layers.Layer) -> ValueError:
+    """The error for a layer that cannot be right at all of its calls."""
+    return _validate.error(
+        OWNER,
+        "a shared layer whose inputs stand in the same pairs at each call",
+        f"{label(layer)}, which gets inputs in pairs at one call, and others at "
+        "another call",
+        "Use two layers.",
+    )
+
+
 class Roles:
     """The roles of all layers in a graph that has each layer as a node.
 
@@ -59,7 +70,8 @@ class Roles:
         # another one there.
         inner, after, free = graph.inner, graph.after, graph.free
         self.checked = graph.layers(inner) - graph.layers(after)
-        self.ends = graph.layers(after - free) - graph.layers(inner | free)
+        ends = after & graph.used - free
+        self.ends = graph.layers(ends) - graph.layers(inner | free)
         self.has_linear_end = not free & {*dataflow.outputs}
         for place in after.intersection(graph.kernels):
             self._role(place).is_last = True
@@ -70,9 +82,13 @@ class Roles:
     def _find_rectifiers(self) -> None:
         graph = self._graph
         factors = {n: self._factor(n) for n in graph.bends if n in graph.inner}
+        is_first = dict[int, bool]()
         for place in graph.kernels:
             found = {factors[n] for n in graph.before(place) if n in factors}
-            self._role(place).factors |= found
+            role = self._role(place)
+            if is_first.setdefault(id(role), not found) == bool(found):
+                raise unlike_calls(role.layer)
+            role.factors |= found
         plain = [n for n in factors if not isinstance(graph.bends[n], CReLU)]
         makers = {n: self._makers(n) for n in plain}
         for place in plain:
