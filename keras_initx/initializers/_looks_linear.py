@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from keras_initx import _validate
+from keras_initx._kernel.arrays import in_reach
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.mirrors import mirrored
 from keras_initx._registry import register
@@ -159,7 +160,9 @@ class LooksLinear(BasedInitializer):
         half = list(axes.shape)
         for each in mirrors:
             half[each.axis] //= 2
-        kernel = self.draw_base(dataclasses.replace(axes, shape=tuple(half)), dtype)
+        half_axes = dataclasses.replace(axes, shape=tuple(half))
+        # What is drawn eagerly is cheaper to copy in NumPy.
+        kernel = in_reach(self.draw_base(half_axes, dtype))
         for each in mirrors:
             kernel = mirrored(kernel, each.axis, each.run, each.sign)
         return kernel

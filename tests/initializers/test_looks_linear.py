@@ -129,6 +129,7 @@ def assert_affine(stack, *shape):
     np.testing.assert_allclose(of_sum, expected, atol=tolerance)
 
 
+@pytest.mark.same_on_each_backend
 class TestAffineNetworks:
     """What the docstring says of biases, Flatten, groups and normalization."""
 

@@ -27,10 +27,11 @@ def functional(build, shape=(6,)):
     return keras.Model(inputs, build(inputs))
 
 
-def assert_affine(model, shape=None, output=None, tolerance=None):
+def assert_affine(model, shape=None, output=None, tolerance=None, samples=16):
     """The definition: sums of any inputs, of any size, become sums of outputs."""
     shape = model.input_shape[1:] if shape is None else shape
-    zero, x, y = RANDOM.normal(size=(3, 4, *shape)) * 5
+    # As many as the scheme takes: JAX compiles each operation for each shape.
+    zero, x, y = RANDOM.normal(size=(3, samples, *shape)) * 5
     call = model if output is None else output
     of_zero, of_x, of_y, of_sum = (
         to_numpy(ops.cast(call(each.astype("float32")), "float32"))
@@ -403,7 +404,7 @@ def test_several_inputs():
 
 def test_vgg_with_average_pooling():
     stack = []
-    for filters in (8, 8, 12):
+    for filters in (8, 8, 8):
         stack += [
             layers.Conv2D(filters, 3, padding="same", activation="relu"),
             layers.AveragePooling2D(2),
@@ -419,7 +420,7 @@ def test_vgg_with_average_pooling():
 def test_low_precision(policy):
     keep = {"dtype": policy}
     model = sequential(
-        Dense(32, "gelu", **keep), Dense(32, "relu", **keep), Dense(3, **keep)
+        Dense(8, "gelu", **keep), Dense(8, "relu", **keep), Dense(3, **keep)
     )
     report = looks_linear(model, seed=1)
     kernel = to_numpy(ops.cast(model.layers[1].kernel, "float32"))
@@ -795,7 +796,7 @@ def test_the_weights_come_back_after_an_interrupt():
         is_on = False
 
         def call(self, x):
-            if self.is_on and len(x) > 2:
+            if self.is_on and (x.shape[0] or 0) > 2:
                 raise KeyboardInterrupt
             return x
 

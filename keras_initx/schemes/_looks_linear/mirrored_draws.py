@@ -4,11 +4,13 @@ import dataclasses
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_initx import _validate
 from keras_initx._backend.global_seeds import set_global_seeds
 from keras_initx._backend.seeds import folded
+from keras_initx._kernel.arrays import in_reach
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.mirrors import mirrored
 from keras_initx._kernel.with_axes import with_axes
@@ -61,7 +63,7 @@ class MirroredDraws:
             self._plain(role, pairs, row)
         bias = role.described.bias
         if role.is_mirrored and bias is not None and bias.trainable:
-            self._changes.assign(bias, ops.zeros(bias.shape, bias.dtype))
+            self._changes.assign(bias, np.zeros(bias.shape))
         self.rows.append(row)
 
     def _plain(self, role: Role, pairs: Pairs | None, row: MirrorRow) -> None:
@@ -132,10 +134,11 @@ class MirroredDraws:
         with allow_interrupts():
             set_global_seeds(seed)
             drawn = with_axes(self._base, axes, seed)(axes.shape, dtype=dtype)
-        kernel = ops.convert_to_tensor(drawn, dtype) * factor
+        kernel = in_reach(drawn) * np.asarray(factor, dtype)
         for axis, run, sign in mirrors:
             kernel = mirrored(kernel, axis, run, sign)
-        self._changes.assign(variable, ops.cast(kernel, dtype_of(variable)))
+        kernel = ops.convert_to_tensor(kernel, dtype_of(variable))
+        self._changes.assign(variable, kernel)
 
 
 def _output_run(role: Role) -> int:
