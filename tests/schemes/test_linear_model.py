@@ -754,16 +754,18 @@ def test_inputs_of_integers():
         looks_linear(model)
 
 
-def test_a_base_of_zeros():
+@pytest.mark.parametrize("base", ["zeros", "ones"])
+def test_a_base_whose_units_are_equal(base):
+    """Any halves of equal units cancel: the model would not depend on its inputs."""
     model = keras.Sequential([keras.Input((6,)), Dense(8, "relu"), Dense(3)], name="m")
     message = (
-        "`looks_linear` needs inputs that reach both sides of each rectifier. "
-        "Received: the model 'm', in which random inputs up to a standard deviation of "
-        "4096 leave rectifiers on one side. Set the biases to zero, and take a `base` "
-        "that is not zero."
+        "`looks_linear` needs random inputs that show how the units of a rectifier "
+        "stand in pairs. Received: the model 'm', in which those up to a standard "
+        "deviation of 4096 do not. Set the biases to zero, and take a `base` that "
+        "draws different units."
     )
     with refuses(message):
-        looks_linear(model, base="zeros")
+        looks_linear(model, base=base)
 
 
 def test_a_batch_of_two():

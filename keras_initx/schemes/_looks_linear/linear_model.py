@@ -139,10 +139,10 @@ def looks_linear(
             continue
     raise _validate.error(
         OWNER,
-        "inputs that reach both sides of each rectifier",
-        f"the model {model.name!r}, in which random inputs up to a standard deviation "
-        f"of {_SCALES[-1]:g} leave rectifiers on one side",
-        "Set the biases to zero, and take a `base` that is not zero.",
+        "random inputs that show how the units of a rectifier stand in pairs",
+        f"the model {model.name!r}, in which those up to a standard deviation of "
+        f"{_SCALES[-1]:g} do not",
+        "Set the biases to zero, and take a `base` that draws different units.",
     )
 
 
