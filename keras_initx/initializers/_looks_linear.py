@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from keras import ops
+
 from keras_initx import _validate
 from keras_initx._kernel.arrays import in_reach
 from keras_initx._kernel.axes import KernelAxes
@@ -161,8 +163,9 @@ class LooksLinear(BasedInitializer):
         for each in mirrors:
             half[each.axis] //= 2
         half_axes = dataclasses.replace(axes, shape=tuple(half))
-        # What is drawn eagerly is cheaper to copy in NumPy.
-        kernel = in_reach(self.draw_base(half_axes, dtype))
+        drawn = ops.convert_to_tensor(self.draw_base(half_axes, dtype), dtype)
+        # What has values is cheaper to copy in NumPy.
+        kernel = in_reach(drawn)
         for each in mirrors:
             kernel = mirrored(kernel, each.axis, each.run, each.sign)
         return kernel

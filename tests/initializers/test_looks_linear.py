@@ -456,8 +456,9 @@ class TestBase:
         np.testing.assert_array_equal(kernel, np.vstack([np.eye(4), -np.eye(4)]))
 
     def test_it_may_be_a_function(self):
-        kernel = draw(LooksLinear(base=lambda shape, dtype: ops.ones(shape)), (2, 1))
-        np.testing.assert_array_equal(kernel, [[1], [-1]])
+        for ones in (lambda shape, dtype: ops.ones(shape), np.ones):
+            kernel = draw(LooksLinear(base=ones), (2, 1))
+            np.testing.assert_array_equal(kernel, [[1], [-1]])
 
 
 def test_the_last_of_several_input_axes_is_mirrored():

@@ -8,7 +8,6 @@ from keras_initx import _validate
 from keras_initx._model.graph import Dataflow
 from keras_initx.schemes._looks_linear.kernel_graph import label
 from keras_initx.schemes._looks_linear.rectifier_roles import OWNER
-from keras_initx.schemes._looks_linear.samples import FEWEST
 
 
 def check_inputs(model: keras.layers.Layer, like: Any, graph: Dataflow) -> None:
@@ -30,17 +29,3 @@ def check_inputs(model: keras.layers.Layer, like: Any, graph: Dataflow) -> None:
             received[0],
             "Pass the part of the model after its embeddings; cast images to floats.",
         )
-
-
-def fixed_count(model: keras.layers.Layer) -> int | None:
-    """The number of samples that a model fixes for all batches, or None."""
-    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
-    counts = [tensor.shape[0] for tensor in inputs if tensor.shape[0] is not None]
-    if counts and counts[0] < FEWEST:
-        raise _validate.error(
-            OWNER,
-            f"a model that can be called with at least {FEWEST} samples",
-            f"the model {model.name!r} with a batch of {counts[0]}",
-            "Leave the size of the batch open.",
-        )
-    return counts[0] if counts else None

@@ -12,6 +12,7 @@ from keras_initx.schemes._looks_linear.samples import Values
 
 # The remedy for what breaks the pairs, by a part of the name of a class.
 _REMEDIES = {
+    "spectralnorm": "Take the wrapper off: it changes the scale of the kernel.",
     "maxpool": "Use average pooling instead.",
     "norm": "Remove it, or use `BatchNormalization` before the rectifier.",
     "attention": "Attention is not linear; use the scheme on the part without it.",
@@ -108,22 +109,21 @@ def _no_pairs(role: Role) -> ValueError:
     )
 
 
-def not_kept(layer: Any) -> ValueError:
+def not_kept(layer: Any, why_left_alone: str = "") -> ValueError:
     """The error for a layer after which nothing is linear, nor in pairs."""
+    remedy = f"Its kernel stays as it is: {why_left_alone}."
     name = type(layer).__name__
     return _validate.error(
         OWNER,
         "layers that are linear, or that keep the pairs of units that a rectifier "
         "makes",
         f"{label(layer)} ({name}), whose output is neither linear nor in such pairs",
-        _remedy(layer),
+        remedy if why_left_alone else _remedy(layer),
     )
 
 
 def _remedy(layer: Any) -> str:
     """What to do with a layer that breaks the pairs."""
-    if not layer.trainable:
-        return "It is frozen, and keeps its kernel: make it trainable first."
     name = type(layer).__name__.lower()
     for part, remedy in _REMEDIES.items():
         if part in name:

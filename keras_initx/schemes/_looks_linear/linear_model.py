@@ -16,7 +16,7 @@ from keras_initx._model.one_seed import one_seed
 from keras_initx._model.recorded import recorded
 from keras_initx._model.trace import trace
 from keras_initx._model.training_step import check_model
-from keras_initx.schemes._looks_linear.float_inputs import check_inputs, fixed_count
+from keras_initx.schemes._looks_linear.float_inputs import check_inputs
 from keras_initx.schemes._looks_linear.input_pairs import UnexcitedError
 from keras_initx.schemes._looks_linear.mirror_pass import EndCheck, MirrorPass
 from keras_initx.schemes._looks_linear.mirror_report import MirrorReport
@@ -156,9 +156,7 @@ def _mirror(
 ) -> MirrorReport:
     """Draws all kernels and checks the model, on inputs of this scale."""
     paths = {id(place.layer): place.path for place in layer_tree(model)}
-    first, second = (
-        Samples(like, each, scale, fixed_count(model)) for each in split(seed, 2)
-    )
+    first, second = (Samples(like, each, scale) for each in split(seed, 2))
     changes = Changes()
     with hold_interrupts(), own_global_seeds(), changes:
         draws = MirroredDraws(base, seed, paths, changes)

@@ -71,6 +71,7 @@ class MirrorPass(EndCheck):
         super().__init__(roles, samples)
         self._draws = draws
         self._pairs: dict[int, Pairs | None] = {}
+        self._left_alone: dict[int, str] = {}
 
     def enter(self, call: LayerCall) -> None:
         role = self._roles.by_layer.get(id(call.layer))
@@ -82,6 +83,7 @@ class MirrorPass(EndCheck):
         reason = why_left_alone(call.layer, role.described.kernel, call.parents)
         if reason:
             # What it makes of its inputs is checked when it returns.
+            self._left_alone[id(call.layer)] = reason
             self._draws.leave_alone(role, reason)
             return
         pairs = pairs_of(role, values)
@@ -96,7 +98,8 @@ class MirrorPass(EndCheck):
         if id(call.layer) in self._roles.checked:
             values = self._samples.values(first_tensor(output))
             if values is None or not (values.is_linear or _is_paired(values)):
-                raise not_kept(call.layer)
+                reason = self._left_alone.get(id(call.layer), "")
+                raise not_kept(call.layer, reason)
         return super().leave(call, output)
 
 

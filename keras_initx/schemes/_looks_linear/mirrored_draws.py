@@ -134,7 +134,9 @@ class MirroredDraws:
         with allow_interrupts():
             set_global_seeds(seed)
             drawn = with_axes(self._base, axes, seed)(axes.shape, dtype=dtype)
-        kernel = in_reach(drawn) * np.asarray(factor, dtype)
+        kernel = in_reach(ops.convert_to_tensor(drawn, dtype)) * np.asarray(
+            factor, dtype
+        )
         for axis, run, sign in mirrors:
             kernel = mirrored(kernel, axis, run, sign)
         kernel = ops.convert_to_tensor(kernel, dtype_of(variable))

@@ -16,7 +16,6 @@ from keras_initx._model.tensors import is_float_tensor
 
 # A unit with a rectifier looks linear on one sum in five, on all in one of ten million.
 _POINTS, _SUMS = 6, 10
-FEWEST = 3
 # What rounding may do, relative to the spread of the values: bfloat16 computes with
 # errors of 0.4 %, float16 and float32 on some GPUs with errors of 0.05 %.
 _TOLERANCES = {"float16": 0.03, "bfloat16": 0.15}
@@ -33,15 +32,11 @@ class Samples:
         like: arrays and tensors, as the model is called with. Their shapes count.
         seed: int.
         scale: float. The standard deviation. Defaults to `1.0`.
-        count: int or None. The number of samples. Defaults to `None`.
     """
 
-    def __init__(
-        self, like: Any, seed: int, scale: float = 1.0, count: int | None = None
-    ) -> None:
-        self.count = count or _POINTS + _SUMS
-        self._points = max(2, min(_POINTS, self.count - 1))
-        self._sums = _sums(self._points, self.count - self._points)
+    def __init__(self, like: Any, seed: int, scale: float = 1.0) -> None:
+        self.count = _POINTS + _SUMS
+        self._sums = _sums(_POINTS, _SUMS)
         leaves = keras.tree.flatten(like)
         seeds = split(seed, len(leaves))
         made = [
@@ -51,7 +46,7 @@ class Samples:
         self.inputs = keras.tree.pack_sequence_as(like, made)
 
     def _inputs(self, shape: Any, seed: Any) -> np.ndarray:
-        points = np.asarray(normal((self._points, *shape), "float32", seed))
+        points = np.asarray(normal((_POINTS, *shape), "float32", seed))
         sums = np.tensordot(self._sums.astype("float32"), points, 1)
         return np.concatenate([points, sums])
 
@@ -126,17 +121,10 @@ def _largest(array: np.ndarray) -> float:
 
 
 def _sums(points: int, count: int) -> np.ndarray:
-    """Sums a + b - c of points, or 2 a - b of two; always different points."""
+    """Different sums a + b - c of three different points."""
     sums = np.zeros((count, points))
     for row in range(count):
-        # Neighbours with a growing step, so that no two sums are equal.
         step = 1 + row // points
-        a, b, c = (row % points, (row + step) % points, (row + 2 * step) % points)
-        sums[row, a] += 1
-        if len({a, b, c}) == 3:
-            sums[row, b] += 1
-            sums[row, c] -= 1
-        else:
-            sums[row, a] += 1
-            sums[row, b] -= 1
+        for place, weight in ((0, 1), (1, 1), (2, -1)):
+            sums[row, (row + place * step) % points] = weight
     return sums
