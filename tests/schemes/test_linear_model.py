@@ -639,6 +639,11 @@ BAD = {
         LAYERS,
         ["LSTM", ELSEWHERE],
     ),
+    "overflow": (
+        stacked(layers.Rescaling(1e39, name="bad"), Dense(3)),
+        LAYERS,
+        ["Rescaling", ELSEWHERE],
+    ),
     "product": (
         lambda x: Dense(3)(layers.Multiply(name="bad")([Dense(4)(x), Dense(4)(x)])),
         LAYERS,
@@ -706,6 +711,11 @@ BAD = {
     ),
     "frozen": (
         stacked(Dense(8, "relu", name="bad", trainable=False), Dense(3)),
+        LAYERS,
+        ["Dense", "Its kernel stays as it is: frozen."],
+    ),
+    "frozen_at_the_end": (
+        stacked(Dense(8), CReLU(), Dense(3, name="bad", trainable=False)),
         LAYERS,
         ["Dense", "Its kernel stays as it is: frozen."],
     ),

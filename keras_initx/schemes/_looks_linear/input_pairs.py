@@ -47,16 +47,13 @@ def pairs_of(role: Role, values: Values) -> Pairs | None:
         if role.factors:
             raise UnexcitedError
         return None
-    found = [each for each in _candidates(role, values) if _fits(values, each)]
+    possible = _candidates(role, values)
+    found = [each for each in possible if values.is_paired(each.axis, each.run)]
     if len(found) > 1:
         raise UnexcitedError
     if not found:
         raise _no_pairs(role)
     return found[0]
-
-
-def _fits(values: Values, pairs: Pairs) -> bool:
-    return values.is_paired(pairs.axis, pairs.run)
 
 
 def _candidates(role: Role, values: Values) -> list[Pairs]:
@@ -76,11 +73,11 @@ def input_places(role: Role) -> list[tuple[int, int]]:
     equation = getattr(layer, "equation", None)
     if isinstance(equation, str):
         inputs, labels = equation.replace(" ", "").split("->")[0].split(",")
-        start = 0 if inputs.endswith("...") else -len(inputs.replace("...", ""))
-        letters = inputs.replace("...", "")
         if inputs.endswith("..."):
+            # Such axes are counted from the start.
             return []
-        return [(a, start + letters.index(labels[a])) for a in axes.input]
+        letters = inputs.replace("...", "")
+        return [(a, letters.index(labels[a]) - len(letters)) for a in axes.input]
     if isinstance(layer, (*DEPTHWISE, *SEPARABLE)):
         kernel, _ = role.described.kernels[0]
         return [(kernel.ndim - 2, role.described.channels[0])]
@@ -111,14 +108,15 @@ def _no_pairs(role: Role) -> ValueError:
 
 def not_kept(layer: Any, why_left_alone: str = "") -> ValueError:
     """The error for a layer after which nothing is linear, nor in pairs."""
-    remedy = f"Its kernel stays as it is: {why_left_alone}."
-    name = type(layer).__name__
+    name, remedy = type(layer).__name__, _remedy(layer)
+    if why_left_alone:
+        remedy = f"Its kernel stays as it is: {why_left_alone}."
     return _validate.error(
         OWNER,
         "layers that are linear, or that keep the pairs of units that a rectifier "
         "makes",
         f"{label(layer)} ({name}), whose output is neither linear nor in such pairs",
-        remedy if why_left_alone else _remedy(layer),
+        remedy,
     )
 
 

@@ -13,11 +13,7 @@ import keras
 from keras_initx._model.left_alone import why_left_alone
 from keras_initx._model.observer import LayerCall, Observer
 from keras_initx._model.tensors import first_tensor, is_float_tensor
-from keras_initx.schemes._looks_linear.input_pairs import (
-    Pairs,
-    not_kept,
-    pairs_of,
-)
+from keras_initx.schemes._looks_linear.input_pairs import Pairs, not_kept, pairs_of
 from keras_initx.schemes._looks_linear.mirrored_draws import MirroredDraws
 from keras_initx.schemes._looks_linear.rectifier_roles import Roles, unlike_calls
 from keras_initx.schemes._looks_linear.samples import Samples, Values
@@ -32,6 +28,7 @@ class EndCheck(Observer):
 
     def __init__(self, roles: Roles, samples: Samples) -> None:
         self._roles, self._samples = roles, samples
+        self._left_alone: dict[int, str] = {}
         self.deviation = 0.0
 
     def pre_activation(self, call: LayerCall, tensor: Any) -> Any:
@@ -54,8 +51,11 @@ class EndCheck(Observer):
     def _check_end(self, layer: Any, output: Any) -> None:
         values = self._samples.values(first_tensor(output))
         if values is None or not values.is_linear:
-            raise not_kept(layer)
+            raise self._not_kept(layer)
         self.deviation = max(self.deviation, values.deviation)
+
+    def _not_kept(self, layer: Any) -> ValueError:
+        return not_kept(layer, self._left_alone.get(id(layer), ""))
 
 
 class MirrorPass(EndCheck):
@@ -71,7 +71,6 @@ class MirrorPass(EndCheck):
         super().__init__(roles, samples)
         self._draws = draws
         self._pairs: dict[int, Pairs | None] = {}
-        self._left_alone: dict[int, str] = {}
 
     def enter(self, call: LayerCall) -> None:
         role = self._roles.by_layer.get(id(call.layer))
@@ -79,7 +78,7 @@ class MirrorPass(EndCheck):
             return
         values = self._samples.values(first_tensor((call.args, call.kwargs)))
         if values is None:
-            raise not_kept(call.layer)
+            raise self._not_kept(call.layer)
         reason = why_left_alone(call.layer, role.described.kernel, call.parents)
         if reason:
             # What it makes of its inputs is checked when it returns.
@@ -98,8 +97,7 @@ class MirrorPass(EndCheck):
         if id(call.layer) in self._roles.checked:
             values = self._samples.values(first_tensor(output))
             if values is None or not (values.is_linear or _is_paired(values)):
-                reason = self._left_alone.get(id(call.layer), "")
-                raise not_kept(call.layer, reason)
+                raise self._not_kept(call.layer)
         return super().leave(call, output)
 
 

@@ -47,7 +47,7 @@ class Samples:
 
     def _inputs(self, shape: Any, seed: Any) -> np.ndarray:
         points = np.asarray(normal((_POINTS, *shape), "float32", seed))
-        sums = np.tensordot(self._sums.astype("float32"), points, 1)
+        sums = np.tensordot(self._sums, points, 1)
         return np.concatenate([points, sums])
 
     def values(self, tensor: Any) -> "Values | None":
@@ -63,7 +63,7 @@ class Samples:
             return None
         array = ops.convert_to_numpy(ops.cast(tensor, "float32"))
         array = array.reshape(self.count, rows // self.count, *array.shape[1:])
-        return Values(array.astype("float64"), self._sums, dtype)
+        return Values(array, self._sums, dtype)
 
 
 class Values:
@@ -107,10 +107,14 @@ class Values:
         return deviation * spread <= self._tolerance * spread + self._rounding
 
     def _deviation(self, array: np.ndarray) -> tuple[float, float]:
-        points = len(self._array) - len(self._sums)
-        expected = np.tensordot(self._sums, array[:points], 1)
-        spread = _largest(array - array.mean(axis=0))
-        deviation = _largest(array[points:] - expected)
+        """The largest deviation, relative to the spread, and the spread."""
+        points = array[: self._sums.shape[1]]
+        # Row by row, because images are large.
+        spread = max(_largest(row - array[0]) for row in array[1:])
+        deviation = max(
+            _largest(row - np.tensordot(weights, points, 1))
+            for row, weights in zip(array[len(points) :], self._sums, strict=True)
+        )
         return (deviation / spread if spread else 0.0), spread
 
 
@@ -122,7 +126,7 @@ def _largest(array: np.ndarray) -> float:
 
 def _sums(points: int, count: int) -> np.ndarray:
     """Different sums a + b - c of three different points."""
-    sums = np.zeros((count, points))
+    sums = np.zeros((count, points), "float32")
     for row in range(count):
         step = 1 + row // points
         for place, weight in ((0, 1), (1, 1), (2, -1)):
