@@ -71,6 +71,7 @@ from keras_initx.schemes import Rules as Rules
 from keras_initx.schemes import critical as critical
 from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup
+from keras_initx.schemes import looks_linear as looks_linear
 from keras_initx.schemes import lsuv as lsuv
 from keras_initx.schemes import reinitialize as reinitialize
 from keras_initx.schemes import t_fixup as t_fixup

@@ -268,7 +268,7 @@ CATALOGUE = (
                 "base": {"class_name": "sparse", "config": {"connections": 1}},
             },
             {"mirror": "output", "base": "random_walk"},
-            {"groups": 3},
+            {"groups": 3, "period": 2},
             {"base": keras.initializers.GlorotUniform(seed=5), "mirror": "output"},
             {"seed": 3, **AXES},
         ),
@@ -298,12 +298,20 @@ CATALOGUE = (
                 "layer's inputs and outputs are not doubled.",
             ),
             Refusal(
-                {"batch_axes": [-2]},
+                {"mirror": "both", "batch_axes": [-2]},
                 (3, 3, 4, 2),
-                "`LooksLinear` needs a kernel with axes to mirror. Received: shape="
-                "(3, 3, 4, 2), which has the input axes (), the output axes (3,) and "
-                "the batch axes (2,). A depthwise convolution cannot be mirrored: use "
-                "`base` itself there.",
+                "`LooksLinear` needs a kernel with axes to mirror (mirror='both'). "
+                "Received: shape=(3, 3, 4, 2), which has the input axes (), the output "
+                "axes (3,) and the batch axes (2,). A depthwise convolution takes "
+                "mirror='input', which makes the kernels of both halves equal, or "
+                "`base` itself.",
+            ),
+            Refusal(
+                {"period": 4},
+                (6, 3),
+                "`LooksLinear` needs a number of inputs that is a multiple of "
+                "`period`. Received: period=4, shape=(6, 3), where axis 0 has size 6. "
+                "Pass the number of channels that `CReLU` returns before `Flatten`.",
             ),
         ),
     ),

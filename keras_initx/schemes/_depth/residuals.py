@@ -6,14 +6,11 @@ from typing import Any
 import keras
 
 from keras_initx import _validate
-from keras_initx._model.batches import one_batch
 from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
 from keras_initx._model.branches.find import Residuals, find_residuals
-from keras_initx._model.example_batch import on_example
 from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx._model.left_alone import why_left_alone
-from keras_initx._model.observer import Observer
-from keras_initx._model.trace import trace
+from keras_initx._model.recorded import recorded
 from keras_initx._model.training_step import check_model
 from keras_initx.schemes._depth.branch_report import BranchRow
 
@@ -34,10 +31,7 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
             branch.
     """
     check_model(owner, model)
-    if x is None:
-        found = on_example(owner, model, lambda batch: find_residuals(model, batch))
-    else:
-        found = _on_batch(owner, model, one_batch(owner, x, 1))
+    found, _ = recorded(owner, model, x, find_residuals)
     if not found.branches:
         raise _validate.error(
             owner,
@@ -48,22 +42,6 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
             "'orthogonal_delta'.",
         )
     return found
-
-
-def _on_batch(owner: str, model: keras.layers.Layer, batch: Any) -> Residuals:
-    """What is found on a batch."""
-    try:
-        return find_residuals(model, batch)
-    except Exception as error:
-        # If the model cannot be called at all, it is this error that tells why.
-        trace(model, batch, Observer())
-        raise _validate.error(
-            owner,
-            "a model whose operations can be traced, as in a compiled training step",
-            f"the model {model.name!r}, whose trace ends in {type(error).__name__}",
-            "In its `call`, use `keras.ops.where` or `keras.ops.cond` instead of an "
-            "`if` on the values of tensors.",
-        ) from error
 
 
 def warn_of_normalization(
