@@ -16,8 +16,8 @@ from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.mean_and_variance import mean_and_variance
 from keras_initx._model.model_variables import model_variables
 from keras_initx._model.redraw import new_value
+from keras_initx._model.variable_seeds import VariableSeeds
 from keras_initx.schemes._critical.point import Point
-from keras_initx.schemes._warm_start.variable_seeds import VariableSeeds
 
 _OWNER = "critical"
 
