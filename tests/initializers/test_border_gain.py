@@ -278,7 +278,7 @@ EQUAL = (
 )
 
 
-@pytest.mark.parametrize("initializer", EQUAL, ids=str)
+@pytest.mark.parametrize("initializer", EQUAL)
 def test_equal_shares(initializer):
     assert border_gain((3, 3), 8, initializer) == border_gain((3, 3), 8)
 
@@ -286,7 +286,6 @@ def test_equal_shares(initializer):
 @pytest.mark.parametrize(
     "initializer",
     [OrthogonalDelta(), Dirac(), ZerO(), GateOrthogonal(), GateIdentity()],
-    ids=str,
 )
 def test_one_tap_loses_nothing(initializer):
     assert border_gain((3, 4), (8, 5), initializer) == 1
