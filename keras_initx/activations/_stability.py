@@ -162,8 +162,8 @@ def _most_stable(
         return None
     left, right = max(_GRID[best - 1], low or 0), min(_GRID[best + 1], high or math.inf)
     at_left, at_right = (_slope_of_slope(unit, q) for q in (left, right))
-    if at_left >= 0:
-        return low
+    if not at_left < 0 < at_right:
+        return low if at_left >= 0 else None
     log_q = root(
         lambda log_q: _slope_of_slope(unit, math.exp(log_q)),
         (math.log(left), at_left),
