@@ -109,7 +109,7 @@ class Elementwise:
         if not isinstance(self._found, keras.Layer):
             return self._found, ()
         try:
-            return _as_function(self._found)
+            return as_function(self._found)
         except Exception as failure:
             raise self.error(
                 "a layer that can be made again from its config",
@@ -217,7 +217,7 @@ def _difference_quotient(function: _Function, points: np.ndarray) -> np.ndarray:
     return np.where(np.abs(left) < np.abs(right), left, right)
 
 
-def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
+def as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
     """The function of a layer, and the shape of its units if they may differ.
 
     The function is `call`, which leaves out the casts of a dtype policy. The layer

@@ -2,12 +2,13 @@
 
 import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._elementwise import name_of
+from keras_initx.activations._elementwise import as_function, name_of, unrounded
 from keras_initx.activations._stability import Stability, stability_of
 from keras_initx.activations._unit import Unit, unit_of
 
@@ -71,11 +72,22 @@ def _moments(unit: Unit, q: float) -> tuple[float, float]:
 def _composed(activations: tuple[Any, ...]) -> Any:
     if len(activations) < 2:
         return activations[0] if activations else "linear"
+    functions: list[Callable[[Any], Any]] = []
 
     def composed(x: Any) -> Any:
-        return functools.reduce(lambda value, f: f(value), activations, x)
+        # Copies of layers that compute in float64, made where they are needed.
+        if not functions:
+            functions.extend(map(_exact, activations))
+        return functools.reduce(lambda value, f: f(value), functions, x)
 
     return composed
+
+
+def _exact(activation: Any) -> Callable[[Any], Any]:
+    """An activation without the casts of a layer."""
+    if isinstance(activation, keras.layers.Layer):
+        return as_function(activation)[0]
+    return unrounded(activation)
 
 
 def _label(activation: Any) -> str:

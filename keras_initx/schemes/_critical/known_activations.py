@@ -43,8 +43,12 @@ def which_activation(before: Any, after: Any) -> Any:
         float(np.abs(h - np.interp(z, _GRID, table)).max()) / largest
         for table in tables
     ]
-    best = int(np.argmin(errors))
-    return functions[best] if errors[best] <= limit else NotImplemented
+    least = min(errors)
+    if not least <= limit:
+        return NotImplemented
+    # The first of equal ones: CELU is ELU.
+    near = max(_EXACT, 1.01 * least)
+    return next(f for f, error in zip(functions, errors, strict=True) if error <= near)
 
 
 @functools.cache
