@@ -120,7 +120,7 @@ def kernels_of(layer):
 
 def must_know_its_axes(use, short_id):
     """Whether an initializer would mirror the wrong axes, if it is not told them."""
-    name = use.layer.func.__name__
+    name = getattr(use.layer, "func", use.layer).__name__
     return short_id == "looks_linear" and any(
         part in name for part in ("Depthwise", "Separable", "Transpose")
     )
