@@ -51,8 +51,9 @@ class Samples:
         return np.concatenate([points, sums])
 
     def values(self, tensor: Any) -> "Values | None":
-        """The numbers of a tensor of floats, one row for each sample, or None.
+        """The numbers of a tensor of floats, one row for each sample.
 
+        None if there are no such rows, or if a number is not finite.
         A layer that counts steps as samples has several rows for each.
         """
         if not is_float_tensor(tensor) or not tensor.shape:
@@ -62,6 +63,8 @@ class Samples:
         if rows % self.count:
             return None
         array = ops.convert_to_numpy(ops.cast(tensor, "float32"))
+        if not np.isfinite(array).all():
+            return None
         array = array.reshape(self.count, rows // self.count, *array.shape[1:])
         return Values(array, self._sums, dtype)
 
@@ -119,9 +122,8 @@ class Values:
 
 
 def _largest(array: np.ndarray) -> float:
-    """The largest absolute value; nan if there is one that is not finite."""
-    found = float(np.abs(array).max()) if array.size else 0.0
-    return found if np.isfinite(found) else np.nan
+    """The largest absolute value."""
+    return float(np.abs(array).max()) if array.size else 0.0
 
 
 def _sums(points: int, count: int) -> np.ndarray:
