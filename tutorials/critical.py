@@ -32,7 +32,7 @@ from keras_initx.initializers import HaarOrthogonal
 ACTIVATIONS = ["tanh", "relu", "gelu", "silu", "swiglu"]
 LABELS = ["tanh", "ReLU", "GELU", "SiLU", "SwiGLU"]
 SCHEMES = ["gain", "LSUV", "critical point"]
-INITIALIZATIONS = ["Glorot", "He", *SCHEMES]
+INITIALIZATIONS = ["Glorot", "He", *SCHEMES, "looks linear"]
 LEARNING_RATES = [1e-4, 3e-4, 1e-3, 3e-3]
 STYLES = {
     "Glorot": "C7d:",
@@ -40,6 +40,7 @@ STYLES = {
     "gain": "C0s--",
     "LSUV": "C3x-.",
     "critical point": "C2o-",
+    "looks linear": "C4v-",
 }
 
 
@@ -80,6 +81,8 @@ def start(network, name, activation, x, seed):
     elif name == "critical point":
         # This is all that it takes.
         keras_initx.critical(network, x, seed=seed)
+    elif name == "looks linear":
+        keras_initx.looks_linear(network, seed=seed)
 
 
 def first_layers(network):

@@ -27,7 +27,8 @@ class EndCheck(Observer):
     """
 
     def __init__(self, roles: Roles, samples: Samples) -> None:
-        self._roles, self._samples = roles, samples
+        self._roles = roles
+        self._samples = samples
         self._left_alone: dict[int, str] = {}
         self.deviation = 0.0
 

@@ -44,7 +44,9 @@ class MirroredDraws:
     def __init__(
         self, base: Any, seed: int, paths: dict[int, str], changes: Changes
     ) -> None:
-        self._base, self._seed, self._paths = base, seed, paths
+        self._base = base
+        self._seed = seed
+        self._paths = paths
         self._changes = changes
         self.rows: list[MirrorRow] = []
 
