@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from keras_initx._report.layer_rows import LayerRows
+from keras_initx._report.row_report import RowReport
 from keras_initx._report.table import number
 
 _COLUMNS = ("layer", "activation", "q", "sigma_w", "sigma_b", "note")
@@ -33,7 +33,7 @@ class CriticalRow:
     note: str = ""
 
 
-class CriticalReport(LayerRows[CriticalRow]):
+class CriticalReport(RowReport[CriticalRow]):
     """What `critical` did: one row for each layer with a kernel, in their order.
 
     It prints as a table, and shows as one in a notebook.
@@ -45,7 +45,7 @@ class CriticalReport(LayerRows[CriticalRow]):
     """
 
     def __init__(self, rows: list[CriticalRow], is_measured: bool) -> None:
-        self.rows = rows
+        super().__init__(rows)
         self.is_measured = is_measured
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,9 +14,6 @@ from keras_initx._model.recorded import recorded
 from keras_initx._model.training_step import check_model
 from keras_initx.schemes._depth.branch_report import BranchRow
 
-# A text names so many layers.
-_FEW = 3
-
 
 def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
     """What `find_residuals` finds.
@@ -50,11 +47,9 @@ def warn_of_normalization(
     """A warning if there is a normalization where the scheme does without."""
     paths = list(dict.fromkeys(layer.path for layer in layers))
     if paths:
-        more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
         warnings.warn(
             f"`{owner}` is for models without normalization, which undoes the scale of "
-            f"the kernels before it. There are: {', '.join(paths[:_FEW])}{more}. "
-            f"{advice}",
+            f"the kernels before it. There are: {_validate.few(paths)}. {advice}",
             stacklevel=3,
         )
 

@@ -1,10 +1,11 @@
 """How each kernel of a model was mirrored."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from keras_initx._report.table import Tabular, number
+from keras_initx._report.row_report import RowReport
+from keras_initx._report.table import number
 
 _COLUMNS = ("layer", "mirror", "period", "groups", "note")
 
@@ -31,7 +32,7 @@ class MirrorRow:
     note: str = ""
 
 
-class MirrorReport(Tabular):
+class MirrorReport(RowReport[MirrorRow]):
     """One row for each layer with a kernel, in the order in which they run.
 
     It prints as a table, and shows as one in a notebook.
@@ -45,18 +46,9 @@ class MirrorReport(Tabular):
     """
 
     def __init__(self, rows: list[MirrorRow], deviation: float, seed: int) -> None:
-        self.rows = rows
+        super().__init__(rows)
         self.deviation = deviation
         self.seed = seed
-
-    def __iter__(self) -> Iterator[MirrorRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: int) -> MirrorRow:
-        return self.rows[place]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, for example for JSON."""

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from keras_initx._report.layer_rows import LayerRows
+from keras_initx._report.row_report import RowReport
 from keras_initx._report.table import number
 
 _COLUMNS = (
@@ -50,7 +50,7 @@ class LayerRow:
     note: str = ""
 
 
-class LSUVReport(LayerRows[LayerRow]):
+class LSUVReport(RowReport[LayerRow]):
     """What `lsuv` did: one row for each layer with weights, in order of execution.
 
     It prints as a table, and shows as one in a notebook.
@@ -62,8 +62,8 @@ class LSUVReport(LayerRows[LayerRow]):
     """
 
     def __init__(self, target_std: float, rows: list[LayerRow]) -> None:
+        super().__init__(rows)
         self.target_std = target_std
-        self.rows = rows
 
     @property
     def scaled(self) -> list[LayerRow]:
