@@ -47,11 +47,12 @@ def steps_to_learn(initializer, depth, rate, seed, most=500):
         for kernel in kernels:
             products.append(products[-1] @ kernel)
         gradient = products[-1] - wanted
+        if not np.abs(gradient).max() < 1e3:
+            # It diverges.
+            break
         losses.append((gradient**2).sum())
         if losses[-1] < 0.02 * losses[0]:
             return step
-        if not losses[-1] < 1e6 * losses[0]:
-            break
         for layer in reversed(range(depth)):
             change = products[layer].T @ gradient
             gradient = gradient @ kernels[layer].T
