@@ -147,7 +147,9 @@ def test_many_inputs(name, n):
     variance = second - 1
     mean = math.log(n * square) - variance / (2 * n)
     rest = (third - 3 * second + 2) / 3 + 3 * variance**2 / 4
-    assert found(name, n) == pytest.approx(gain_at(mean, n), rel=2 * rest / n**2 + 1e-8)
+    # Keras computes some slopes in float32 on JAX.
+    error = 2 * rest / n**2 + 1e-7
+    assert found(name, n) == pytest.approx(gain_at(mean, n), rel=error)
 
 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "relu"])
