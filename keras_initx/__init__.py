@@ -58,6 +58,7 @@ from keras_initx.initializers import TFixupScaled as TFixupScaled
 from keras_initx.initializers import TorchBias as TorchBias
 from keras_initx.initializers import Unitary as Unitary
 from keras_initx.initializers import ZerO as ZerO
+from keras_initx.initializers import border_gain as border_gain
 from keras_initx.layers import CReLU as CReLU
 from keras_initx.layers import Scale as Scale
 from keras_initx.layers import (
@@ -67,8 +68,10 @@ from keras_initx.layers import Shift as Shift
 from keras_initx.layers import UnitaryRNNCell as UnitaryRNNCell
 from keras_initx.saving import detach as detach
 from keras_initx.schemes import Rules as Rules
+from keras_initx.schemes import critical as critical
 from keras_initx.schemes import depth_scale as depth_scale
 from keras_initx.schemes import fixup as fixup
+from keras_initx.schemes import looks_linear as looks_linear
 from keras_initx.schemes import lsuv as lsuv
 from keras_initx.schemes import reinitialize as reinitialize
 from keras_initx.schemes import t_fixup as t_fixup

@@ -117,6 +117,12 @@ def axes(owner: str, name: str, value: Any) -> list[int] | None:
     )
 
 
+def few(texts: Sequence[str], most: int = 3) -> str:
+    """The first of several texts, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
 def float_dtype(owner: str, dtype: Any) -> str:
     """A floating-point dtype's name; None means `keras.config.floatx()`."""
     dtype = keras.backend.standardize_dtype(dtype)

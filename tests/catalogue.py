@@ -163,8 +163,20 @@ CATALOGUE = (
     Row(
         initializers.HaarOrthogonal,
         ids=("haar_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
+        arguments=(
+            {"gain": 0.5, "groups": 2},
+            {"gain": "gelu", "image_size": 7},
+            {"scale": "variance", "strides": 2},
+            {"seed": 3, **AXES},
+        ),
         refusals=(
+            Refusal(
+                {"image_size": [8, 8]},
+                (3, 4, 6),
+                "`HaarOrthogonal` needs one number in `image_size` for each of 1 "
+                "spatial axes. Received: image_size=[8, 8], shape=(3, 4, 6). Pass one "
+                "integer, or a list as long as the kernel size.",
+            ),
             Refusal(
                 {"groups": 4},
                 (4, 6),
@@ -180,6 +192,7 @@ CATALOGUE = (
         arguments=(
             {"gain": 0.5, "groups": 2, "tap": "last"},
             {"gain": "gelu"},
+            {"scale": "variance", "strides": 2},
             {"seed": 3, **AXES},
         ),
         refusals=(
@@ -204,8 +217,20 @@ CATALOGUE = (
     Row(
         initializers.ConvolutionOrthogonal,
         ids=("convolution_orthogonal",),
-        arguments=({"gain": 0.5, "groups": 2}, {"gain": "gelu"}, {"seed": 3, **AXES}),
+        arguments=(
+            {"gain": 0.5, "groups": 2},
+            {"gain": "gelu", "image_size": [7]},
+            {"scale": "variance", "strides": 2},
+            {"seed": 3, **AXES},
+        ),
         refusals=(
+            Refusal(
+                {"image_size": [8, 8]},
+                (3, 4, 6),
+                "`ConvolutionOrthogonal` needs one number in `image_size` for each of "
+                "1 spatial axes. Received: image_size=[8, 8], shape=(3, 4, 6). Pass "
+                "one integer, or a list as long as the kernel size.",
+            ),
             Refusal(
                 {"groups": 4},
                 (3, 4, 6),
@@ -243,7 +268,7 @@ CATALOGUE = (
                 "base": {"class_name": "sparse", "config": {"connections": 1}},
             },
             {"mirror": "output", "base": "random_walk"},
-            {"groups": 3},
+            {"groups": 3, "period": 2},
             {"base": keras.initializers.GlorotUniform(seed=5), "mirror": "output"},
             {"seed": 3, **AXES},
         ),
@@ -273,12 +298,20 @@ CATALOGUE = (
                 "layer's inputs and outputs are not doubled.",
             ),
             Refusal(
-                {"batch_axes": [-2]},
+                {"mirror": "both", "batch_axes": [-2]},
                 (3, 3, 4, 2),
-                "`LooksLinear` needs a kernel with axes to mirror. Received: shape="
-                "(3, 3, 4, 2), which has the input axes (), the output axes (3,) and "
-                "the batch axes (2,). A depthwise convolution cannot be mirrored: use "
-                "`base` itself there.",
+                "`LooksLinear` needs a kernel with axes to mirror (mirror='both'). "
+                "Received: shape=(3, 3, 4, 2), which has the input axes (), the output "
+                "axes (3,) and the batch axes (2,). A depthwise convolution takes "
+                "mirror='input', which makes the kernels of both halves equal, or "
+                "`base` itself.",
+            ),
+            Refusal(
+                {"period": 4},
+                (6, 3),
+                "`LooksLinear` needs a number of inputs that is a multiple of "
+                "`period`. Received: period=4, shape=(6, 3), where axis 0 has size 6. "
+                "Pass the number of channels that `CReLU` returns before `Flatten`.",
             ),
         ),
     ),
@@ -289,6 +322,7 @@ CATALOGUE = (
             {"activation": "tanh", "mode": "fan_out"},
             {"gain": 0.5},
             {"gain": "gelu"},
+            {"activation": "gelu", "exact": True, "q": 2.0},
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,
@@ -300,10 +334,18 @@ CATALOGUE = (
             {"scale": 2.0, "mode": "fan_avg", "distribution": "normal"},
             {"mode": "spectral", "distribution": "uniform", "gain": 0.5},
             {"gain": "gelu", "groups": 2, "strides": 4},
+            {"image_size": [7]},
             {"seed": 3, **AXES},
         ),
         follows_its_axes=False,
         refusals=(
+            Refusal(
+                {"image_size": [8, 8]},
+                (3, 4, 6),
+                "`FanScaled` needs one number in `image_size` for each of 1 spatial "
+                "axes. Received: image_size=[8, 8], shape=(3, 4, 6). Pass one integer, "
+                "or a list as long as the kernel size.",
+            ),
             Refusal(
                 {"groups": 4},
                 (3, 4, 6),

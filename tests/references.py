@@ -112,3 +112,19 @@ def second_moment(function, places=(), scale=1.0):
 
 def expected_gain(function, places=()):
     return 1 / math.sqrt(second_moment(function, places))
+
+
+def growth_of_moment(function, places=(), q=1.0):
+    """The derivative of E[function(sqrt(q) z)^2] by q: that of the density."""
+    scale = math.sqrt(q)
+    weighted = normal_mean(
+        lambda z: function(scale * z) ** 2 * (z**2 - 1), [p / scale for p in places]
+    )
+    return weighted / (2 * q)
+
+
+def critical_slope(name, q):
+    """The slope of the variance map at the critical point of the variance q."""
+    function, places = FORMULAS[name]
+    slopes = second_moment(derivative(function), places, math.sqrt(q))
+    return growth_of_moment(function, places, q) / slopes

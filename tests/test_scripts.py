@@ -27,6 +27,7 @@ SCRIPTS = {
         "tutorials/diagnose.ipynb",
         "tutorials/lsuv.py",
         "tutorials/t_fixup.py",
+        "tutorials/critical.py",
         "benchmarks/constraints.py",
         "benchmarks/reinitialize.py",
         "benchmarks/applications.py",

@@ -10,6 +10,7 @@ import keras
 _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
+    from keras_initx._backend.jax import assign as assign
     from keras_initx._backend.jax import before_training as before_training
     from keras_initx._backend.jax import double_precision as double_precision
     from keras_initx._backend.jax import draw as draw
@@ -28,6 +29,7 @@ if _BACKEND == "jax":
     from keras_initx._backend.jax import untraced as untraced
     from keras_initx._backend.jax import view as view
 elif _BACKEND == "tensorflow":
+    from keras_initx._backend.tensorflow import assign as assign
     from keras_initx._backend.tensorflow import before_training as before_training
     from keras_initx._backend.tensorflow import double_precision as double_precision
     from keras_initx._backend.tensorflow import draw as draw
@@ -46,6 +48,7 @@ elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import untraced as untraced
     from keras_initx._backend.tensorflow import view as view
 elif _BACKEND == "torch":
+    from keras_initx._backend.torch import assign as assign
     from keras_initx._backend.torch import before_training as before_training
     from keras_initx._backend.torch import double_precision as double_precision
     from keras_initx._backend.torch import draw as draw

@@ -98,6 +98,11 @@ def view(tensor: Any) -> Any:
     return np.asarray(tensor) if in_reach else tensor
 
 
+def assign(variable: keras.Variable, value: Any) -> None:
+    """Assigns to a variable, also while a layer runs in mixed precision."""
+    variable.assign(value)
+
+
 def stored(variable: keras.Variable) -> Any:
     """The tensor that a variable holds, in the variable's own dtype."""
     return stored_value(variable)

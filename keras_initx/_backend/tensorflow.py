@@ -116,6 +116,11 @@ def view(tensor: Any) -> Any:
     return tensor.numpy() if is_bfloat16 else np.asarray(memoryview(tensor))
 
 
+def assign(variable: keras.Variable, value: Any) -> None:
+    """Assigns to a variable, also while a layer runs in mixed precision."""
+    variable.assign(value)
+
+
 def stored(variable: keras.Variable) -> Any:
     """The tensor that a variable holds, in the variable's own dtype."""
     return tf.convert_to_tensor(stored_value(variable))

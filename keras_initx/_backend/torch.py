@@ -55,6 +55,17 @@ def view(tensor: Any) -> Any:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
+def assign(variable: keras.Variable, value: Any) -> None:
+    """Assigns to a variable, also while a layer runs in mixed precision."""
+    if keras.backend.standardize_dtype(stored(variable).dtype) == variable.dtype:
+        variable.assign(value)
+        return
+    # Keras assigns to the rounded copy that layers see in mixed precision.
+    kept = stored(variable)
+    with torch.no_grad():
+        kept.copy_(keras.ops.convert_to_tensor(value, dtype=kept.dtype))
+
+
 def stored(variable: keras.Variable) -> Any:
     """The tensor that a variable holds, in the variable's own dtype."""
     return stored_value(variable).detach()

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_initx._backend import saved, scaled, stored
+from keras_initx._backend import assign, saved, scaled, stored
 from keras_initx._model.interrupts import hold_interrupts
 
 
@@ -28,7 +28,7 @@ class Changes:
     def assign(self, variable: keras.Variable, value: Any) -> None:
         """Assigns the value, and keeps the one from before the first change."""
         self.remember(variable)
-        variable.assign(value)
+        assign(variable, value)
 
     def scale(self, variable: keras.Variable, factors: np.ndarray) -> None:
         """Multiplies by the factors, and keeps the value from before."""
@@ -36,7 +36,7 @@ class Changes:
         before = stored(variable)
         after = scaled(before, factors, np.zeros(()))
         if after is not before:
-            variable.assign(after)
+            assign(variable, after)
 
     def remember(self, variable: keras.Variable) -> None:
         """Keeps the present value of the variable, unless an earlier one is kept."""
@@ -47,7 +47,7 @@ class Changes:
         """Puts all variables back."""
         with hold_interrupts():
             for variable, value in self._before.values():
-                variable.assign(value)
+                assign(variable, value)
             self._before.clear()
 
     def __enter__(self) -> "Changes":

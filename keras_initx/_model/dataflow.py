@@ -17,25 +17,33 @@ from keras_initx._model.trace import trace
 _SAMPLES = 2
 
 
-def dataflow(model: keras.layers.Layer, inputs: Any) -> Dataflow:
+def dataflow(
+    model: keras.layers.Layer, inputs: Any, has_leaves: bool = False
+) -> Dataflow:
     """The graph of one call of the model, in inference mode, on these inputs.
 
     Two samples tell as much as all. They are taken alone if the model allows it.
+
+    Args:
+        model: keras.layers.Layer.
+        inputs: What the model is called with.
+        has_leaves: bool. Whether each layer that has none inside is a node, also one
+            without weights, such as a pooling. Defaults to `False`.
     """
     if any(not layer.built for layer in sublayers(model)):
         # No variable may be made while the operations are recorded.
         trace(model, inputs, Observer())
-    shortened = _shortened(inputs)
+    shortened = first_samples(inputs)
     if shortened is not None:
         try:
-            return _recorded(model, shortened)
+            return _recorded(model, shortened, has_leaves)
         except Exception:
             # The size of its batch is fixed. Or the error comes again.
             pass
-    return _recorded(model, inputs)
+    return _recorded(model, inputs, has_leaves)
 
 
-def _recorded(model: keras.layers.Layer, inputs: Any) -> Dataflow:
+def _recorded(model: keras.layers.Layer, inputs: Any, has_leaves: bool) -> Dataflow:
     marks = Marks()
 
     def run(inputs: Any, mark: Any) -> None:
@@ -44,10 +52,10 @@ def _recorded(model: keras.layers.Layer, inputs: Any) -> Dataflow:
 
     with hold_interrupts(), preserve_state(model):
         operations = record(run, inputs)
-    return GraphReader(marks).read(operations)
+    return GraphReader(marks, has_leaves).read(operations)
 
 
-def _shortened(inputs: Any) -> Any:
+def first_samples(inputs: Any) -> Any:
     """The first samples, if all inputs count the same samples; None otherwise."""
     leaves = [leaf for leaf in keras.tree.flatten(inputs) if leaf is not None]
     sizes = {leaf.shape[0] if len(leaf.shape) else 0 for leaf in leaves}

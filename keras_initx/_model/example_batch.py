@@ -1,16 +1,42 @@
 """Inputs for a model, where nobody gives any."""
 
+import contextlib
 import functools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
+
+from keras_initx import _validate
+
+_Found = TypeVar("_Found")
 
 # Images of some networks must not be small, and large ones cost time.
 _SIZES = (32, 128, 224)
 # One sample is special: its batch axis looks like one to broadcast.
 _SAMPLES = 2
+
+
+def on_example(
+    owner: str, model: keras.layers.Layer, look: Callable[[Any], _Found]
+) -> _Found:
+    """What `look` finds on inputs of zeros.
+
+    Raises:
+        ValueError: If the model does not say which inputs it takes.
+    """
+    for batch in example_batches(model):
+        # A size that the model leaves open may be too small for it.
+        with contextlib.suppress(Exception):
+            return look(batch)
+    raise _validate.error(
+        owner,
+        "a batch of inputs `x`, unless the model is a Functional or Sequential one "
+        "that is built",
+        f"x=None, the model {model.name!r} of class {type(model).__name__}",
+        "Pass a few samples: only their shapes matter.",
+    )
 
 
 def example_batches(model: keras.layers.Layer) -> Iterator[Any]:

@@ -34,8 +34,9 @@ class _Open:
 class GraphReader:
     """Makes the graph from the operations, one after the other."""
 
-    def __init__(self, marks: Marks) -> None:
+    def __init__(self, marks: Marks, has_leaves: bool = False) -> None:
         self._marks = marks
+        self._has_leaves = has_leaves
         self._nodes: list[Node] = []
         # The node that made a tensor. What does not depend on the inputs has none.
         self._makers: dict[Hashable, int] = {}
@@ -70,7 +71,7 @@ class GraphReader:
                 if self._open and self._open[-1].is_whole:
                     # A part of a layer that is one node.
                     return
-                self._open.append(_Open(call, _is_whole(call.layer)))
+                self._open.append(_Open(call, self._is_node(call.layer)))
             self._open[-1].inputs.append(name)
             if len(self._open) == 1:
                 self._makers[name] = self._append(INPUT, (), mark.shape)
@@ -83,6 +84,10 @@ class GraphReader:
         if len(self._open[-1].outputs) == self._marks.counts[id(call)][1]:
             self._close(mark.shape)
 
+    def _is_node(self, layer: keras.layers.Layer) -> bool:
+        """Whether a layer is one node, whatever it does inside."""
+        return _is_whole(layer) or (self._has_leaves and not direct_sublayers(layer))
+
     def _close(self, shape: tuple[int, ...] | None) -> None:
         """The end of a layer's call."""
         done = self._open.pop()
@@ -94,6 +99,9 @@ class GraphReader:
             if not _is_known(done.call.layer):
                 inputs = _needed(done)
             outputs = tuple(name for name in done.outputs if name not in inputs)
+            if self._has_leaves and not done.call.layer.weights:
+                # A dropout returns what it gets, and is a node all the same.
+                outputs = tuple(done.outputs)
             operation = Operation(LAYER, tuple(inputs), outputs, shape)
             self._add(LAYER, operation, done.call.layer)
             bound = _bound(done)

@@ -41,11 +41,12 @@ class VariableRules:
         """Raises a `ValueError` if a rule matches no variable."""
         for rule in self.rules:
             if not any(self._matches(rule, each) for each in variables):
+                paths = [each.variable.path for each in variables]
                 raise _validate.error(
                     self._owner,
                     "each rule to hold for a variable",
                     f"the rule {name_of(rule)}, which matches none",
-                    f"The model has: {_few([e.variable.path for e in variables])}.",
+                    f"The model has: {_validate.few(paths, most=8)}.",
                 )
 
     def _matches(self, rule: Any, each: ModelVariable) -> bool:
@@ -87,9 +88,3 @@ def _is_rule(rule: Any) -> bool:
     if isinstance(rule, type):
         return issubclass(rule, keras.layers.Layer)
     return isinstance(rule, str) or callable(rule)
-
-
-def _few(paths: list[str], count: int = 8) -> str:
-    """The first paths, and how many more there are."""
-    more = f", and {len(paths) - count} more" if len(paths) > count else ""
-    return ", ".join(paths[:count]) + more

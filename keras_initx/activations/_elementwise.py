@@ -2,6 +2,7 @@
 
 import functools
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,15 @@ def find(activation: Any) -> Callable[[Any], Any] | None:
     return None if isinstance(found, type) else found
 
 
+def name_of(activation: Any) -> str | None:
+    """The name by which Keras finds this function, or the name that it is; or None."""
+    if isinstance(activation, str):
+        return activation
+    name = getattr(activation, "__name__", None)
+    is_found = isinstance(activation, types.FunctionType) and find(name) is activation
+    return name if is_found else None
+
+
 def unrounded(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """An equal function that stays in float64, where Keras has one.
 
@@ -54,15 +64,21 @@ class Elementwise:
         activation: A name, function, layer or config, as in Keras.
         argument: str. The name of this argument of the owner. Defaults to
             `"activation"`.
+        function: callable or None. The function to use, where `activation` is only what
+            errors show. Defaults to `None`.
     """
 
     def __init__(
-        self, owner: str, activation: Any, argument: str = "activation"
+        self,
+        owner: str,
+        activation: Any,
+        argument: str = "activation",
+        function: Callable[[Any], Any] | None = None,
     ) -> None:
         self._owner = owner
         name = getattr(activation, "__name__", None)
         self._received = f"{argument}={name or repr(activation)}"
-        found = find(activation)
+        found = find(activation) if function is None else function
         if found is None:
             raise self.error(
                 "a known activation",
@@ -93,7 +109,7 @@ class Elementwise:
         if not isinstance(self._found, keras.Layer):
             return self._found, ()
         try:
-            return _as_function(self._found)
+            return as_function(self._found)
         except Exception as failure:
             raise self.error(
                 "a layer that can be made again from its config",
@@ -201,7 +217,7 @@ def _difference_quotient(function: _Function, points: np.ndarray) -> np.ndarray:
     return np.where(np.abs(left) < np.abs(right), left, right)
 
 
-def _as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
+def as_function(layer: keras.Layer) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
     """The function of a layer, and the shape of its units if they may differ.
 
     The function is `call`, which leaves out the casts of a dtype policy. The layer

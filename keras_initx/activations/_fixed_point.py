@@ -5,30 +5,23 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._elementwise import Elementwise
 from keras_initx.activations._maps import checked_sigmas
-from keras_initx.activations._normal_moments import (
-    checked,
-    growth_of_moment,
-    product_moment,
-    refuse_jumps,
-    second_moment,
-    slope_moment,
-)
 from keras_initx.activations._root import root
+from keras_initx.activations._stability import FLOAT32_ROUNDING, SLOPE_ROUNDING
+from keras_initx.activations._unit import Unit, unit_of
 
 # A smaller variance counts as 0, a larger one as infinite.
 _SMALLEST, _LARGEST = 2.0**-40, 2.0**40
-# Keras computes some functions in float32 on JAX.
-_ROUNDING = 1e-7
 
 
 class FixedPoint(NamedTuple):
-    """Variance, correlation, and the slope of the correlation map at 1."""
+    """Variance, correlation, and the slopes of both maps there."""
 
     q: float
     c: float
     chi: float
+    slope: float
+    is_stable: bool
 
 
 def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedPoint:
@@ -37,11 +30,12 @@ def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedP
         q = sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2
         c = sigma_w^2 E[f(u) f(v)] / q + sigma_b^2 / q
         chi = sigma_w^2 E[f'(sqrt(q) z)^2]
+        slope = sigma_w^2 d/dq E[f(sqrt(q) z)^2]
 
     for z ~ N(0, 1), and normal u and v of mean 0, variance q and correlation c. These
     are fixed points of `variance_map` and `correlation_map`: a layer does not change
-    them. They are stable: with depth the variance of a pre-activation goes to q, and
-    the correlation of two different inputs goes to c.
+    them. With depth the variance of a pre-activation goes from 1 to q, and the
+    correlation of two different inputs goes to c.
 
     chi is the slope of `correlation_map` at 1. In layers of equal width, the mean
     square of the gradient grows by the factor chi a layer. Below 1 the network is
@@ -49,33 +43,48 @@ def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedP
     chaotic: similar inputs become different, c is below 1, and gradients explode.
     `critical_point` gives a chi of 1.
 
-    There may be several stable variances. q is the first one in the direction in which
-    a variance of 1 moves. It is 1 if the variance 1 stays and is not unstable, as with
-    ReLU at `sigma_w = sqrt(2)`, where every variance stays.
+    `slope` is that of `variance_map` at q. A small deviation of a variance from q, say
+    of a single sample, is multiplied by it in each layer. q is stable if the slope is
+    below 1 by more than 1e-6, which is ten times the rounding of what Keras computes in
+    float32. If it is 1, q is not called stable: with ReLU a deviation stays as it is,
+    and where a map only touches the line q' = q, it grows on one side. A q of 0 is
+    stable, because the variance of 1 comes to it.
+
+    There may be several fixed points. If the variance 1 stays, q is 1, stable or not.
+    With `sigma_w = gain(activation)` and without biases it always stays. But with GELU,
+    SiLU, Mish and hard SiLU the slope there is 1.144, 1.173, 1.076 and 1.224: some
+    samples vanish with depth and others explode. See `critical_point` for a stable q.
+    Otherwise q is the first one in the direction in which the variance 1 moves.
+
+    The maps, c and chi are from the papers. The stability of q and the gated units are
+    derived here.
 
     Examples:
-    >>> q, c, chi = keras_initx.activations.fixed_point("tanh", sigma_w=1.5)
-    >>> round(q, 3), round(abs(c), 3), round(chi, 3)
+    >>> found = keras_initx.activations.fixed_point("tanh", sigma_w=1.5)
+    >>> round(found.q, 3), round(abs(found.c), 3), round(found.chi, 3)
     (0.793, 0.0, 1.139)
     >>> ordered = keras_initx.activations.fixed_point("tanh", sigma_w=0.9, sigma_b=0.1)
     >>> ordered.c, ordered.chi < 1
     (1.0, True)
+    >>> gain = keras_initx.activations.gain("gelu")
+    >>> found = keras_initx.activations.fixed_point("gelu", sigma_w=gain)
+    >>> found.q, round(found.slope, 3), found.is_stable
+    (1.0, 1.144, False)
 
     Args:
         activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
-            activation, as in `gain`. It must have no jumps at values that the signal
-            reaches.
+            activation or a gated unit, as in `gain`. It must have no jumps at values
+            that the signal reaches.
         sigma_w: float. The standard deviation of the weights, times the square root of
             the fan-in. Positive.
         sigma_b: float. The standard deviation of the biases. Defaults to `0.0`.
 
     Returns:
-        A named tuple `(q, c, chi)`.
+        A named tuple `(q, c, chi, slope, is_stable)`.
 
     Raises:
-        ValueError: If the variance grows without bound, 1 is an unstable fixed point
-            (as with GELU at `sigma_w = gain("gelu")`), a number is out of range, or the
-            activation is unknown, not elementwise or not continuous.
+        ValueError: If the variance grows without bound, a number is out of range, or
+            the activation is unknown, not elementwise or not continuous.
 
     Reference:
         Poole et al. 2016, "Exponential expressivity in deep neural networks through
@@ -84,59 +93,62 @@ def fixed_point(activation: Any, sigma_w: float, sigma_b: float = 0.0) -> FixedP
     """
     owner = "fixed_point"
     sigmas = checked_sigmas(owner, sigma_w, sigma_b)
-    return _fixed_point(Elementwise(owner, activation), *sigmas)
+    return _fixed_point(unit_of(owner, activation), *sigmas)
 
 
 @eagerly
-def _fixed_point(f: Elementwise, sigma_w: float, sigma_b: float) -> FixedPoint:
-    checked(f, second_moment(f))
-    refuse_jumps(f, 1.0)
-    q = _stable_variance(f, sigma_w, sigma_b)
-    scale = math.sqrt(max(q, _SMALLEST))
-    _refuse_jumps_up_to(f, scale, sigma_w)
-    chi = sigma_w**2 * slope_moment(f, scale, size=1 / sigma_w**2)
-    if q == 0 or chi <= 1 + _ROUNDING:
-        return FixedPoint(q, 1.0, chi)
+def _fixed_point(unit: Unit, sigma_w: float, sigma_b: float) -> FixedPoint:
+    unit.checked_second_moment(1.0)
+    unit.refuse_jumps(1.0)
+    q = _variance(unit, sigma_w, sigma_b)
+    at_least = max(q, _SMALLEST)
+    _refuse_jumps_up_to(unit, math.sqrt(at_least), sigma_w)
+    size = 1 / sigma_w**2
+    chi = sigma_w**2 * unit.slope_moment(at_least, size=size)
+    slope = sigma_w**2 * unit.second_moment(at_least, order=1) / at_least
+    # A variance that comes to 0 cannot deviate to the other side.
+    is_stable = q == 0 or slope < 1 - SLOPE_ROUNDING
+    c = _correlation(unit, q, chi, sigma_w, sigma_b)
+    return FixedPoint(q, c, chi, slope, is_stable)
+
+
+def _correlation(
+    unit: Unit, q: float, chi: float, sigma_w: float, sigma_b: float
+) -> float:
+    if q == 0 or chi <= 1 + FLOAT32_ROUNDING:
+        return 1.0
 
     def approach(c: float) -> float:
         """How much of the way to 1 the correlation goes in a layer: 1 - chi at 1."""
-        product = sigma_w**2 * product_moment(f, scale, c) + sigma_b**2
+        product = sigma_w**2 * unit.product_moment(q, c) + sigma_b**2
         return (product / q - c) / (1 - c)
 
     at_0 = approach(0.0)
-    c = 0.0 if at_0 <= _ROUNDING else root(approach, (0.0, at_0), (1.0, 1 - chi))
-    return FixedPoint(q, c, chi)
+    if at_0 <= FLOAT32_ROUNDING:
+        return 0.0
+    return root(approach, (0.0, at_0), (1.0, 1 - chi))
 
 
-def _stable_variance(f: Elementwise, sigma_w: float, sigma_b: float) -> float:
+def _variance(unit: Unit, sigma_w: float, sigma_b: float) -> float:
     def growth(q: float) -> float:
         """The variance one layer later, as a multiple of this one, minus 1."""
-        moment = second_moment(f, math.sqrt(q), size=q / sigma_w**2)
+        moment = unit.second_moment(q, size=q / sigma_w**2)
         return (sigma_w**2 * moment + sigma_b**2) / q - 1
 
-    received = f", sigma_w={sigma_w!r}, sigma_b={sigma_b!r}"
     at_1 = growth(1.0)
-    if abs(at_1) <= _ROUNDING:
-        slope = sigma_w**2 * growth_of_moment(f)
-        if slope > 1 + 10 * _ROUNDING:
-            raise f.error(
-                "a stable fixed point",
-                f"{received}, where the variance 1 is a fixed point, but a difference "
-                f"from it grows by a factor of {slope:.4g} a layer",
-                "Follow the variance from layer to layer with `variance_map`.",
-            )
+    if abs(at_1) <= FLOAT32_ROUNDING:
         return 1.0
     q = _next_zero(growth, at_1)
     if q > _LARGEST:
-        raise f.error(
+        raise unit.error(
             "a variance that does not grow without bound",
-            received,
+            f", sigma_w={sigma_w!r}, sigma_b={sigma_b!r}",
             "Pass a smaller sigma_w.",
         )
     return q
 
 
-def _refuse_jumps_up_to(f: Elementwise, scale: float, sigma_w: float) -> None:
+def _refuse_jumps_up_to(unit: Unit, scale: float, sigma_w: float) -> None:
     """Looks for jumps at this scale and at those between 1 and it.
 
     At each scale others are seen: a jump at 8 is not reached by a normal variable of
@@ -146,7 +158,7 @@ def _refuse_jumps_up_to(f: Elementwise, scale: float, sigma_w: float) -> None:
     for step in range(1, steps + 1):
         here = scale ** (step / steps)
         # Below this, a jump changes the next pre-activation by nothing that counts.
-        refuse_jumps(f, here, size=here / sigma_w)
+        unit.refuse_jumps(here**2, size=here / sigma_w)
 
 
 def _next_zero(growth: Callable[[float], float], value: float) -> float:

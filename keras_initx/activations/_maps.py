@@ -1,16 +1,10 @@
 """What one layer of an infinitely wide network does to variance and correlation."""
 
-import math
 from typing import Any
 
 from keras_initx import _validate
 from keras_initx._backend.eagerly import eagerly
-from keras_initx.activations._elementwise import Elementwise
-from keras_initx.activations._normal_moments import (
-    checked,
-    product_moment,
-    second_moment,
-)
+from keras_initx.activations._unit import Unit, unit_of
 
 
 def variance_map(
@@ -22,9 +16,14 @@ def variance_map(
 
     for z ~ N(0, 1), where q is the variance of the pre-activation, kernels have the
     variance `sigma_w^2 / fan_in`, and biases `sigma_b^2`. An orthogonal kernel with
-    `gain=sigma_w` has this variance if the layer does not have more outputs than
-    inputs, see `gain`. A layer that is a few hundred units wide follows the map
+    `gain=sigma_w` and `scale="variance"` does to the signal what one of this variance
+    does, in any shape. A layer that is a few hundred units wide follows the map
     closely.
+
+    A gated unit, as in `gain`, has two pre-activations of variance q, each with a
+    kernel and a bias of its own, so that
+
+        q' = sigma_w^2 q E[f(sqrt(q) z)^2] + sigma_b^2
 
     Examples:
     >>> round(keras_initx.activations.variance_map("relu", q=3.0, sigma_w=2**0.5), 6)
@@ -32,7 +31,7 @@ def variance_map(
 
     Args:
         activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
-            activation, as in `gain`.
+            activation or a gated unit, as in `gain`.
         q: float. The variance of a pre-activation. Positive.
         sigma_w: float. The standard deviation of the weights, times the square root of
             the fan-in. Positive.
@@ -50,9 +49,9 @@ def variance_map(
         transient chaos", section 2, https://arxiv.org/abs/1606.05340.
     """
     owner = "variance_map"
-    f = Elementwise(owner, activation)
+    unit = unit_of(owner, activation)
     q = _validate.positive(owner, "q", q)
-    return _variance(f, q, *checked_sigmas(owner, sigma_w, sigma_b))
+    return _variance(unit, q, *checked_sigmas(owner, sigma_w, sigma_b))
 
 
 def correlation_map(
@@ -65,7 +64,8 @@ def correlation_map(
     for normal u and v of mean 0, variance q and correlation c: the pre-activations of
     two inputs. Usually q is a fixed point of `variance_map`. If `c' > c` for all c
     below 1, all inputs become alike with depth. If `c' < c` near 1, similar inputs
-    become different.
+    become different. For a gated unit, as in `gain`, q c E[f(u) f(v)] stands in the
+    place of E[f(u) f(v)], and q E[f(u)^2] in that of E[f(u)^2].
 
     Examples:
     >>> round(keras_initx.activations.correlation_map("relu", 0.0, 1.0, 2**0.5), 6)
@@ -73,7 +73,7 @@ def correlation_map(
 
     Args:
         activation: str, callable, `keras.layers.Layer`, dict or None. An elementwise
-            activation, as in `gain`.
+            activation or a gated unit, as in `gain`.
         c: float. The correlation of the pre-activations, from -1 to 1.
         q: float. Their variance. Positive.
         sigma_w: float. The standard deviation of the weights, times the square root of
@@ -92,13 +92,13 @@ def correlation_map(
         transient chaos", section 2, https://arxiv.org/abs/1606.05340.
     """
     owner = "correlation_map"
-    f = Elementwise(owner, activation)
+    unit = unit_of(owner, activation)
     if not (_validate.is_number(c) and -1 <= c <= 1):
         raise _validate.error(
             owner, "`c` to be a number from -1 to 1", f"c={c!r}", "Pass a correlation."
         )
     q = _validate.positive(owner, "q", q)
-    return _correlation(f, float(c), q, *checked_sigmas(owner, sigma_w, sigma_b))
+    return _correlation(unit, float(c), q, *checked_sigmas(owner, sigma_w, sigma_b))
 
 
 def checked_sigmas(owner: str, sigma_w: Any, sigma_b: Any) -> tuple[float, float]:
@@ -108,14 +108,13 @@ def checked_sigmas(owner: str, sigma_w: Any, sigma_b: Any) -> tuple[float, float
 
 
 @eagerly
-def _variance(f: Elementwise, q: float, sigma_w: float, sigma_b: float) -> float:
-    return sigma_w**2 * checked(f, second_moment(f, math.sqrt(q))) + sigma_b**2
+def _variance(unit: Unit, q: float, sigma_w: float, sigma_b: float) -> float:
+    return sigma_w**2 * unit.checked_second_moment(q) + sigma_b**2
 
 
 @eagerly
 def _correlation(
-    f: Elementwise, c: float, q: float, sigma_w: float, sigma_b: float
+    unit: Unit, c: float, q: float, sigma_w: float, sigma_b: float
 ) -> float:
-    scale = math.sqrt(q)
-    variance = sigma_w**2 * checked(f, second_moment(f, scale)) + sigma_b**2
-    return (sigma_w**2 * product_moment(f, scale, c) + sigma_b**2) / variance
+    variance = sigma_w**2 * unit.checked_second_moment(q) + sigma_b**2
+    return (sigma_w**2 * unit.product_moment(q, c) + sigma_b**2) / variance

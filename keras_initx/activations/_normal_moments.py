@@ -13,13 +13,24 @@ _FAR = 37.0
 
 _Function = Callable[[np.ndarray], np.ndarray]
 
+# E[g(x)] for x ~ N(0, q) has the derivative E[g(x) h(z)] by ln q, for x = sqrt(q) z.
+# These are 1 and the functions h of the first and the second derivative.
+_BY_LOG_VARIANCE: tuple[_Function, ...] = (
+    np.ones_like,
+    lambda z: (z**2 - 1) / 2,
+    lambda z: (z**2 - 1) ** 2 / 4 - z**2 / 2,
+)
 
-def second_moment(f: Elementwise, scale: float = 1.0, size: float = 0.0) -> float:
+
+def second_moment(
+    f: Elementwise, scale: float = 1.0, size: float = 0.0, order: int = 0
+) -> float:
     """E[f(scale z)^2], the mean over the units where they differ.
 
-    It is exact to 1e-10 of itself, or of `size` if that is larger.
+    It is exact to 1e-10 of itself, or of `size` if that is larger. With an `order` it
+    is the derivative by ln scale^2 of this order, without that of f.
     """
-    return _mean_square(lambda z: f(scale * z), size)
+    return _mean_square(lambda z: f(scale * z), size, order)
 
 
 def mean_of(f: Elementwise) -> float:
@@ -27,9 +38,11 @@ def mean_of(f: Elementwise) -> float:
     return _mean(f)
 
 
-def slope_moment(f: Elementwise, scale: float = 1.0, size: float = 0.0) -> float:
-    """E[f'(scale z)^2], as exact as `second_moment`."""
-    return _mean_square(lambda z: f.derivative(scale * z), size)
+def slope_moment(
+    f: Elementwise, scale: float = 1.0, size: float = 0.0, order: int = 0
+) -> float:
+    """E[f'(scale z)^2] or its derivative, as exact as `second_moment`."""
+    return _mean_square(lambda z: f.derivative(scale * z), size, order)
 
 
 def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
@@ -49,15 +62,6 @@ def product_moment(f: Elementwise, scale: float, correlation: float) -> float:
         return normal_means(product, len(y), tolerance=1e-9, size=size)
 
     return float(normal_means(means_over_sums, tolerance=1e-8, is_even=True)[0])
-
-
-def growth_of_moment(f: Elementwise, scale: float = 1.0) -> float:
-    """The derivative of E[f(scale z)^2] by scale^2, without that of f.
-
-    It is E[f(scale z)^2 (z^2 - 1)] / (2 scale^2), with jumps too.
-    """
-    weighted = _mean(lambda z: f(scale * z) ** 2 * (z**2 - 1)[:, None])
-    return weighted / (2 * scale**2)
 
 
 def has_jumps(f: Elementwise, scale: float, size: float = 0.0) -> bool:
@@ -107,9 +111,12 @@ def _mean(function: _Function, size: float = 0.0) -> float:
     return float(normal_means(lambda z, _: function(z).mean(axis=1), size=size)[0])
 
 
-def _mean_square(function: _Function, size: float) -> float:
+def _mean_square(function: _Function, size: float, order: int) -> float:
     """E[function(z)^2]; infinite if it grows too fast for a mean to exist."""
-    moment = _mean(lambda z: function(z) ** 2, size)
+    weight = _BY_LOG_VARIANCE[order]
+    moment = _mean(lambda z: function(z) ** 2 * weight(z)[:, None], size)
+    if order > 0:
+        return moment
     far = np.array([-_FAR, _FAR])
     left_over = function(far).T ** 2 * density(far)
     return moment if np.all(left_over <= 1e-9 * moment) else math.inf

@@ -51,8 +51,8 @@ def shaped(
     The rest of the network must fit:
 
     - Kernels are orthogonal: `HaarOrthogonal` in dense layers, `OrthogonalDelta` in
-      convolutions. Where a layer has more outputs than inputs, its gain is
-      `sqrt(outputs / inputs)`. Biases start at 0.
+      convolutions. Where a layer has more outputs than inputs, they take
+      `scale="variance"`. Biases start at 0.
     - The mean square of each input is 1: that of each sample, or of each location of an
       image over its channels.
     - There is no normalization. A residual sum is `w * shortcut + v * branch` with

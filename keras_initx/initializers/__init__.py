@@ -2,6 +2,7 @@
 
 from keras_initx.initializers._bilinear import Bilinear as Bilinear
 from keras_initx.initializers._blockwise import Blockwise as Blockwise
+from keras_initx.initializers._border_gain import border_gain as border_gain
 from keras_initx.initializers._chrono_bias import ChronoBias as ChronoBias
 from keras_initx.initializers._convolution_orthogonal import (
     ConvolutionOrthogonal as ConvolutionOrthogonal,

@@ -6,6 +6,7 @@ from typing import Any
 from keras_initx._backend.seeds import split
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.borders import binomial_shares
 from keras_initx._kernel.haar import haar
 from keras_initx._kernel.polynomials import product
 from keras_initx._kernel.random import uniform
@@ -25,20 +26,36 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
     spatial axis a, and an axis of size k has k - 1 factors. Q is Haar-random, of shape
     `(in_channels, out_channels)`. Each P projects onto a random subspace: a fair coin
     decides for each column of a Haar-random matrix whether it spans the subspace. All
-    singular values of K(z) are `gain` where |z_a| = 1. So a convolution with stride 1
-    and circular padding multiplies the norm of every input by `gain`, if there are no
-    more input channels than output channels. Otherwise the transpose of the kernel is
-    drawn in this way, and the transposed convolution keeps norms.
-
-    Padding with zeros, Keras's `"same"`, loses some of the norm at the borders.
-    `OrthogonalDelta` does not, but it uses a single tap. A kernel of rank 2 is plain
+    singular values of K(z) are `gain` where |z_a| = 1. With more input channels than
+    output channels the transpose of such a kernel is drawn. A kernel of rank 2 is plain
     orthogonal. Kernel sizes may differ, and may be even.
+
+    Some layers are then exact, whatever the size of the image:
+
+    - A convolution with circular padding multiplies the norm of every input by `gain`,
+      if it has no more input channels than output channels. The second example shows
+      the padding. So does a transposed convolution with `padding="valid"`, which keeps
+      the whole image that the taps write, also with strides.
+    - A convolution with `padding="valid"`, or with circular padding and strides, has
+      only the singular value `gain`, if it has no more output channels than input
+      channels: it forgets a part of the input, and keeps the norm of the rest.
+
+    Zero padding, `padding="same"`, is not exact, because it cuts off what the taps
+    would write beyond the borders. Most singular values are still `gain`. Some are
+    exactly zero: on one axis, with equal numbers c of channels, as many as the sum of
+    the ranks of the k - 1 matrices I - P differs from `c * ((k - 1) // 2)`. For an odd
+    k these are about `sqrt((k - 1) * c / (2 pi))`, for example 4.5 with 3 taps and 64
+    channels. An image of n x n pixels has about n times as many for each axis. And the
+    mean square falls with depth: `image_size` makes up for that. `OrthogonalDelta`
+    loses nothing, but it uses a single tap.
 
     With few channels some taps can be zero. A coin for each of n = max(in_channels,
     out_channels) columns gives P = 0 or P = I with probability 2^(1 - n). That factor
     then shifts everything or nothing, and the kernel has zeros at one end. With m
     factors, at least one tap is zero with probability 1 - (1 - 2^(1 - n))^m: 0.41 for a
-    3 x 3 kernel with 4 channels, 0.00012 with 16. With one channel there is one tap.
+    3 x 3 kernel with 4 channels, 0.00012 with 16. With one channel, as in a depthwise
+    convolution, each factor is such a shift: one tap is `gain` or `-gain`, and the
+    layer moves the image by random steps, up to (k - 1) / 2 pixels to either side.
 
     Examples:
     >>> kernel = keras_initx.initializers.ConvolutionOrthogonal(seed=0)((3, 3, 4, 8))
@@ -47,6 +64,24 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
     >>> bool(keras.ops.all(keras.ops.abs(gram - keras.ops.eye(4)) < 1e-5))
     True
     >>> layer = keras.layers.Conv2D(64, 3, kernel_initializer="convolution_orthogonal")
+    >>> def wrap(x):  # one pixel on each side, for 3 x 3 taps
+    ...     x = keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)
+    ...     return keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=2)
+    >>> inputs = keras.random.normal((1, 8, 8, 16), seed=0)
+    >>> def norm(x):
+    ...     return keras.ops.norm(keras.ops.reshape(x, (-1,)))
+    >>> outputs = layer(wrap(inputs))
+    >>> bool(keras.ops.abs(norm(outputs) / norm(inputs) - 1) < 1e-5)
+    True
+    >>> full = keras.layers.Conv2DTranspose(
+    ...     64,
+    ...     3,
+    ...     kernel_initializer=keras_initx.ConvolutionOrthogonal(
+    ...         input_axes=[-1], output_axes=[-2]
+    ...     ),
+    ... )
+    >>> bool(keras.ops.abs(norm(full(inputs)) / norm(inputs) - 1) < 1e-5)
+    True
 
     Args:
         gain: ...
@@ -55,19 +90,26 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
         input_axes: ...
         output_axes: ...
         batch_axes: ...
+        scale: ... Here `in` and `out` are the channels, in a group.
+        strides: ... It matters in a transposed convolution with `scale="variance"`,
+            whose kernel is multiplied by `sqrt(strides)`.
+        image_size: ...
 
     Raises:
-        ValueError: If `gain` or `groups` is not positive, `gain` is not an elementwise
-            activation, `groups` does not divide the number of output channels, or
-            the kernel has more than three spatial axes.
+        ValueError: If `gain`, `groups`, `strides` or `image_size` is not positive,
+            `gain` is not an elementwise activation, `scale` is unknown, `groups` does
+            not divide the number of output channels, `image_size` does not fit the
+            kernel, or this has more than three spatial axes.
 
     Reference:
         Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",
         the orthogonal kernel, https://arxiv.org/abs/1806.05393. Kernel sizes that
-        differ, and more inputs than outputs, are our extension.
+        differ, and more inputs than outputs, are our extension. What padding does to it
+        is derived here.
     """
 
     most_spatial_axes = 3
+    shares = staticmethod(binomial_shares)
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         inputs = axes.count(axes.input)
@@ -79,7 +121,8 @@ class ConvolutionOrthogonal(SemiOrthogonalInitializer):
         # Factor s is U_s D_s(z) U_s.T. What stands between D_s and D_(s+1), U_s.T times
         # U_(s+1), is Haar-random and independent again, so it is drawn itself.
         blocks = (axes.count(axes.batch), self.groups)
-        first = haar((*blocks, few, many), dtype, first_seed, self.gain)
+        value = self.singular_value(axes, inputs)
+        first = haar((*blocks, few, many), dtype, first_seed, value)
         xp = namespace(first)
         if shifts:
             others = haar((len(shifts), *blocks, many, many), dtype, others_seed)

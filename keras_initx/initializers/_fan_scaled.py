@@ -5,11 +5,13 @@ from typing import Any
 
 from keras_initx import _validate
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.borders import equal_shares
 from keras_initx._kernel.fan_rule import DISTRIBUTIONS, MODES, fan, fans, standard
 from keras_initx._registry import register
 from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._base.image_size import factor_for, image_size_of
 
 
 @register("initializers", "fan_scaled")
@@ -51,7 +53,8 @@ class FanScaled(AxesInitializer):
     - An embedding looks one row up, so its fan-in is 1. It needs `batch_axes=[-2]`.
 
     Functions of this package that draw the kernels of a built model know all this by
-    themselves, also for Keras's classes.
+    themselves, also for Keras's classes. With `image_size` a kernel makes up for what
+    zero padding loses at the borders of an image too, see `border_gain`.
 
     Examples:
     >>> he = keras_initx.initializers.FanScaled(gain="relu", distribution="normal")
@@ -78,12 +81,14 @@ class FanScaled(AxesInitializer):
         input_axes: ...
         output_axes: ...
         batch_axes: ...
+        image_size: ...
 
     Raises:
         ValueError: If `scale` is not positive, `mode` or `distribution` is unknown,
-            `gain` is neither positive nor an elementwise activation, `groups` or
-            `strides` is not a positive integer, or `groups` does not divide the number
-            of output channels.
+            `gain` is neither positive nor an elementwise activation, `groups`,
+            `strides` or `image_size` is not a positive integer, `groups` does not
+            divide the number of output channels, or `image_size` does not fit the
+            kernel.
 
     Reference:
         - LeCun, Bottou, Orr and Müller 1998, "Efficient backprop", section 4.6.
@@ -108,6 +113,7 @@ class FanScaled(AxesInitializer):
         input_axes: list[int] | None = None,
         output_axes: list[int] | None = None,
         batch_axes: list[int] | None = None,
+        image_size: Any = None,
     ) -> None:
         super().__init__(seed, input_axes, output_axes, batch_axes)
         self.scale = _validate.positive("FanScaled", "scale", scale)
@@ -118,10 +124,12 @@ class FanScaled(AxesInitializer):
         self.gain = gain_of("FanScaled", gain)
         self.groups = _validate.positive_integer("FanScaled", "groups", groups)
         self.strides = _validate.positive_integer("FanScaled", "strides", strides)
+        self.image_size = image_size_of("FanScaled", image_size)
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         n = fan(self.mode, *fans(axes))
         deviation = self.gain * math.sqrt(self.scale / n)
+        deviation *= factor_for("FanScaled", self.image_size, axes, equal_shares)
         return deviation * standard(self.distribution, axes.shape, dtype, self.seed)
 
     def get_config(self) -> dict[str, Any]:
@@ -133,4 +141,5 @@ class FanScaled(AxesInitializer):
             "groups": self.groups,
             "strides": self.strides,
             **super().get_config(),
+            "image_size": self.image_size,
         }

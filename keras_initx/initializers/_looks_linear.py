@@ -6,10 +6,13 @@ from typing import Any
 from keras import ops
 
 from keras_initx import _validate
+from keras_initx._kernel.arrays import in_reach
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.mirrors import mirrored
 from keras_initx._registry import register
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.based_initializer import BasedInitializer
+from keras_initx.initializers._base.mirrored_layer import check_layer
 
 
 @register("initializers", "looks_linear")
@@ -29,15 +32,27 @@ class LooksLinear(BasedInitializer):
     ones `"both"`, and the last one `"input"`. The gradient then does not shatter with
     depth, and the network trains very deep without skip connections.
 
-    The network is exactly linear if nothing else changes the halves:
+    GELU, SiLU, hard SiLU and softplus have the identity `f(x) - f(-x) = x` too, as each
+    is x / 2 plus an even function (derived here, not in the paper): plain networks of
+    doubled width with them start exactly linear as well. `f(x) - f(-x) = (1 + a) x` for
+    a leaky ReLU of slope a. Mish, ELU, SELU and tanh have no such identity.
 
-    - Biases. A CReLU network may have any, and is then affine. A plain ReLU network
-      needs biases of zero.
-    - `Flatten` after `CReLU` mixes the halves. Put it before: `Flatten`, `CReLU`,
-      `Dense`.
-    - Grouped convolutions need `groups` here and in `CReLU`. In a plain ReLU network
-      all layers from `"output"` to `"input"` need the same `groups`.
-    - Depthwise convolutions have no input axis to mirror, which is an error.
+    The network is exactly linear if nothing else changes the halves. The scheme
+    `looks_linear` sets all this by itself on a whole model, and checks it. By hand:
+
+    - Biases. A CReLU network may have any, and is then affine. A plain network needs
+      biases of zero.
+    - `Flatten` after `CReLU` puts the halves of each pixel side by side. Tell the layer
+      after it the number of channels that `CReLU` returns, as `period`. With
+      `data_format="channels_first"` the halves of the whole vector are the right ones,
+      and `period` stays None. Or put `Flatten` before `CReLU`. In a plain network the
+      period is the number of filters before `Flatten`.
+    - Grouped convolutions need `groups` here and in `CReLU`. In a plain network all
+      layers from `"output"` to `"input"` need the same `groups`.
+    - Depthwise convolutions keep the channels apart, so after `CReLU` both halves need
+      equal kernels: `mirror="input"` with `batch_axes=[-2]` draws them, and the next
+      layer is mirrored as if it came after `CReLU`. A rectifier must not come in
+      between. The depthwise kernel of a `SeparableConv2D` is such a one too.
     - Max-pooling is not linear, and normalization of the halves after a rectifier makes
       them differ. Average pooling does no harm.
 
@@ -51,25 +66,35 @@ class LooksLinear(BasedInitializer):
     >>> x = keras.random.normal((1, 64), seed=0)
     >>> bool(keras.ops.all(keras.ops.abs(model(x) + model(-x)) < 1e-5))
     True
+    >>> after_flatten = keras_initx.initializers.LooksLinear(period=2, seed=0)
+    >>> kernel = after_flatten((6, 3))  # 3 pixels with 2 channels
+    >>> bool(keras.ops.all(kernel[0::2] == -kernel[1::2]))
+    True
 
     Args:
         base: str, `keras.initializers.Initializer` or dict. Where W comes from. It gets
             the `seed`, the axes and the groups below, if it takes them and names none
             of its own. Defaults to `"haar_orthogonal"`.
         mirror: str. The mirrored axes: `"input"`, `"output"` or `"both"`. If several
-            axes are input or output axes, the last of them is mirrored. Defaults to
-            `"input"`.
+            axes are input or output axes, the last of them is mirrored. If there is no
+            input axis, `"input"` makes both halves of the last batch axis equal.
+            Defaults to `"input"`.
         seed: ... None keeps the seed of `base`.
         input_axes: ...
         output_axes: ...
         batch_axes: ...
-        groups: int. The `groups` of a grouped convolution. Each group is then mirrored
-            on its own. Defaults to `1`.
+        groups: int. The `groups` of a grouped convolution. The outputs of each group
+            are then mirrored on their own. Defaults to `1`.
+        period: int or None. Each run of so many inputs is mirrored in halves. Defaults
+            to `None`, which means that all inputs are one run.
 
     Raises:
         ValueError: If `base` is None, `mirror` is unknown, `groups` is not positive or
-            does not divide the number of output channels, a mirrored axis has an odd
-            size (in each group), or there is no axis to mirror.
+            does not divide the number of output channels, `period` is odd, does not
+            divide the inputs or is given for `mirror="output"`, a mirrored axis has an
+            odd size (in each group), or there is no axis to mirror. Also if the layer
+            that is being built is a grouped, depthwise or transposed convolution, and
+            `groups` or the axes are not its own.
 
     Reference:
         Balduzzi et al. 2017, "The shattered gradients problem: if resnets are the
@@ -86,60 +111,109 @@ class LooksLinear(BasedInitializer):
         output_axes: list[int] | None = None,
         batch_axes: list[int] | None = None,
         groups: int = 1,
+        period: int | None = None,
     ) -> None:
         super().__init__(base, groups, seed, input_axes, output_axes, batch_axes)
         self.mirror = _validate.choice(
             "LooksLinear", "mirror", mirror, ("input", "output", "both")
         )
+        self.period = _period(period, self.mirror)
 
     def check(self, axes: KernelAxes) -> None:
-        if not axes.input or not (axes.output or self.mirror == "input"):
+        if not self._mirrored(axes):
             raise _validate.error(
                 "LooksLinear",
-                "a kernel with axes to mirror",
+                f"a kernel with axes to mirror (mirror={self.mirror!r})",
                 f"shape={axes.shape}, which has the input axes {axes.input}, the "
                 f"output axes {axes.output} and the batch axes {axes.batch}",
-                "A depthwise convolution cannot be mirrored: use `base` itself there.",
+                "A depthwise convolution takes mirror='input', which makes the kernels "
+                "of both halves equal, or `base` itself.",
             )
-        for axis, groups in self._mirrored(axes):
-            if axes.shape[axis] % (2 * groups):
-                each = f" in each of {groups} groups" if groups > 1 else ""
-                raise _validate.error(
-                    "LooksLinear",
-                    f"an even size of each mirrored axis{each} "
-                    f"(mirror={self.mirror!r})",
-                    f"shape={axes.shape}, where axis {axis} has size "
-                    f"{axes.shape[axis]}",
-                    "Use an even number of channels. Use `base` itself if the layer's "
-                    "inputs and outputs are not doubled.",
-                )
+        for each in self._mirrored(axes):
+            self._check_run(axes, each)
+        check_layer(self.mirror, axes)
+
+    def _check_run(self, axes: KernelAxes, mirror: "_Mirror") -> None:
+        """Raises if the runs do not fill the axis, or have no halves."""
+        size, run = axes.shape[mirror.axis], mirror.run
+        if size == 0 or (run and size % run == 0 and run % 2 == 0):
+            return
+        received = f"shape={axes.shape}, where axis {mirror.axis} has size {size}"
+        is_output = mirror.axis in axes.output
+        if self.period is not None and not is_output:
+            raise _validate.error(
+                "LooksLinear",
+                "a number of inputs that is a multiple of `period`",
+                f"period={self.period}, {received}",
+                "Pass the number of channels that `CReLU` returns before `Flatten`.",
+            )
+        is_grouped = is_output and self.groups > 1
+        each = f" in each of {self.groups} groups" if is_grouped else ""
+        raise _validate.error(
+            "LooksLinear",
+            f"an even size of each mirrored axis{each} (mirror={self.mirror!r})",
+            received,
+            "Use an even number of channels. Use `base` itself if the layer's inputs "
+            "and outputs are not doubled.",
+        )
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
-        mirrored = self._mirrored(axes)
+        mirrors = self._mirrored(axes)
         half = list(axes.shape)
-        for axis, _ in mirrored:
-            half[axis] //= 2
-        kernel = self.draw_base(dataclasses.replace(axes, shape=tuple(half)), dtype)
-        for axis, groups in mirrored:
-            kernel = _mirror(kernel, axis, groups)
+        for each in mirrors:
+            half[each.axis] //= 2
+        half_axes = dataclasses.replace(axes, shape=tuple(half))
+        drawn = ops.convert_to_tensor(self.draw_base(half_axes, dtype), dtype)
+        # What has values is cheaper to copy in NumPy.
+        kernel = in_reach(drawn)
+        for each in mirrors:
+            kernel = mirrored(kernel, each.axis, each.run, each.sign)
         return kernel
 
-    def _mirrored(self, axes: KernelAxes) -> list[tuple[int, int]]:
-        """The axes to mirror, each with the number of groups that it runs through."""
-        input, output = (axes.input[-1:], axes.output[-1:])
-        roles = {"input": input, "output": output, "both": input + output}
-        return [
-            (axis, self.groups if axis in output else 1) for axis in roles[self.mirror]
-        ]
+    def _mirrored(self, axes: KernelAxes) -> list["_Mirror"]:
+        """The axes to mirror; none if one of them is missing."""
+        found = []
+        if self.mirror != "output":
+            # A depthwise kernel has no axis over which it sums.
+            is_copied = self.mirror == "input" and not axes.input
+            for axis in axes.batch[-1:] if is_copied else axes.input[-1:]:
+                run = self.period or axes.shape[axis]
+                found.append(_Mirror(axis, run, 1 if is_copied else -1))
+        if self.mirror != "input":
+            for axis in axes.output[-1:]:
+                run, rest = divmod(axes.shape[axis], self.groups)
+                found.append(_Mirror(axis, 0 if rest else run))
+        return found if len(found) == 1 + (self.mirror == "both") else []
 
     def get_config(self) -> dict[str, Any]:
-        return {"mirror": self.mirror, **super().get_config()}
+        return {"mirror": self.mirror, "period": self.period, **super().get_config()}
 
 
-def _mirror(kernel: Any, axis: int, groups: int) -> Any:
-    """Puts after each group its negative, along one axis."""
-    shape = tuple(kernel.shape)
-    before, size, after = shape[:axis], shape[axis], shape[axis + 1 :]
-    kernel = ops.reshape(kernel, (*before, groups, size // groups, *after))
-    kernel = ops.concatenate([kernel, -kernel], axis=axis + 1)
-    return ops.reshape(kernel, (*before, 2 * size, *after))
+@dataclasses.dataclass(frozen=True)
+class _Mirror:
+    """An axis, how long its runs are, and the sign of their second halves."""
+
+    axis: int
+    run: int
+    sign: int = -1
+
+
+def _period(period: Any, mirror: str) -> int | None:
+    """A period, as a Python int."""
+    if period is None:
+        return None
+    if mirror == "output":
+        raise _validate.error(
+            "LooksLinear",
+            "no `period` where only the outputs are mirrored",
+            f"period={period!r}, mirror='output'",
+            "A period is one of inputs; for runs of outputs pass `groups`.",
+        )
+    if not _validate.is_integer(period) or period < 2 or period % 2:
+        raise _validate.error(
+            "LooksLinear",
+            "`period` to be an even integer of at least 2, or None",
+            f"period={period!r}",
+            "Pass the number of channels that `CReLU` returns before `Flatten`.",
+        )
+    return int(period)

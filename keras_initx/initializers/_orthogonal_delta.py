@@ -24,6 +24,11 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
     input by `gain`. Very deep convolutional networks then train without normalization
     or skip connections. A kernel of rank 2 is plain orthogonal.
 
+    With more outputs than inputs the mean square of the outputs is multiplied by
+    `gain^2 * in_channels / out_channels`. `scale="variance"` multiplies the kernel by
+    `max(sqrt(out_channels / in_channels), 1)`, so that it is multiplied by `gain^2` in
+    any shape.
+
     It is made for stride 1. An initializer cannot see strides:
 
     - With strides s, a convolution reads one pixel of each s x s block. A patch
@@ -54,15 +59,24 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
         input_axes: ...
         output_axes: ...
         batch_axes: ...
+        scale: ... Here `in` and `out` are the channels, in a group.
+        strides: ... It matters in a transposed convolution with `scale="variance"`,
+            whose kernel is multiplied by `sqrt(strides)`: the mean over all pixels,
+            most of which are zero, is then `gain^2` times that of the inputs. With
+            strides, a convolution reads fewer pixels, but each output is as large.
 
     Raises:
         ValueError: If `gain` is neither positive nor an elementwise activation, `tap`
-            is unknown, `groups` is not positive or does not divide the number of output
-            channels, or the kernel has more than three spatial axes.
+            or `scale` is unknown, `groups` or `strides` is not positive, `groups` does
+            not divide the number of output channels, or the kernel has more than three
+            spatial axes.
 
     Reference:
         Xiao et al. 2018, "Dynamical isometry and a mean field theory of CNNs",
-        the delta-orthogonal initialization, https://arxiv.org/abs/1806.05393.
+        the delta-orthogonal initialization, https://arxiv.org/abs/1806.05393. For
+        `scale="variance"`: Martens et al. 2021, "Rapid training of deep neural networks
+        without skip connections or normalization layers using deep kernel shaping",
+        https://arxiv.org/abs/2110.01765.
     """
 
     most_spatial_axes = 3
@@ -76,8 +90,12 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
         input_axes: list[int] | None = None,
         output_axes: list[int] | None = None,
         batch_axes: list[int] | None = None,
+        scale: str = "isometry",
+        strides: int = 1,
     ) -> None:
-        super().__init__(gain, groups, seed, input_axes, output_axes, batch_axes)
+        super().__init__(
+            gain, groups, seed, input_axes, output_axes, batch_axes, scale, strides
+        )
         self.tap = _validate.choice("OrthogonalDelta", "tap", tap, ("center", "last"))
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
@@ -85,4 +103,6 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
         return delta(matrices, axes, self.tap)
 
     def get_config(self) -> dict[str, Any]:
-        return {"tap": self.tap, **super().get_config()}
+        config = super().get_config()
+        del config["image_size"]
+        return {"tap": self.tap, **config}

@@ -17,9 +17,18 @@ class CReLU(keras.layers.Layer):
 
     along the channel axis, which it doubles. No information is lost: the difference of
     the halves is `x`. The two layers together start as a linear one if the layer after
-    this one has `kernel_initializer="looks_linear"`. Before a `Dense` layer, put
-    `Flatten` before `CReLU`: after it, the halves of the flattened axis would not be
-    those of the channels.
+    this one has `kernel_initializer="looks_linear"`.
+
+    With a `Flatten` in between there are two ways, as the halves of the flattened
+    vector are not those of the channels:
+
+    - `Flatten`, `CReLU`, `Dense(..., kernel_initializer="looks_linear")`.
+    - `CReLU`, `Flatten`, and after it `initializers.LooksLinear(period=2 * channels)`:
+      the number of channels that this layer returns. With
+      `data_format="channels_first"` the halves of the vector are the right ones, and
+      no period is needed.
+
+    `schemes.looks_linear` finds the pairs in a whole model, and sets its kernels.
 
     Examples:
     >>> layer = keras_initx.layers.CReLU()

@@ -64,8 +64,10 @@ def test_fixed_point_of_a_closed_form(name, sigma_w, sigma_b):
 
 @pytest.mark.parametrize("activation", [None, "relu"])
 def test_where_every_variance_stays_it_is_1(activation):
-    sigma_w, _ = critical_point(activation, q=1.0)
-    assert fixed_point(activation, sigma_w) == pytest.approx((1, 1, 1), **close)
+    _, sigma_w, _ = critical_point(activation, q=1.0)
+    found = fixed_point(activation, sigma_w)
+    assert found[:4] == pytest.approx((1, 1, 1, 1), **close)
+    assert not found.is_stable
     # So it is for a number that is rounded to float32.
     rounded = float(np.float32(sigma_w))
     assert fixed_point(activation, rounded).q == 1.0
@@ -73,9 +75,10 @@ def test_where_every_variance_stays_it_is_1(activation):
 
 @pytest.mark.parametrize(("name", "q"), [("gelu", 4.0), ("mish", 2.0), ("elu", 0.3)])
 def test_a_variance_of_1_goes_to_a_stable_critical_point(name, q):
-    sigmas = critical_point(name, q=q)
-    found = fixed_point(name, *sigmas).q
-    assert found == pytest.approx(q, rel=1e-5)
+    _, *sigmas = critical_point(name, q=q)
+    found = fixed_point(name, *sigmas)
+    assert found.q == pytest.approx(q, rel=1e-5)
+    assert found.is_stable
     for start in (0.99 * q, 1.01 * q):
         assert abs(variance_map(name, start, *sigmas) - q) < abs(start - q)
 
@@ -84,12 +87,15 @@ def test_an_activation_that_is_only_rounding_near_0():
     """x - tanh(x) is x^3 / 3: at 1e-3 its digits are noise in float32."""
     sigma_b = 1e-3
     found = fixed_point("tanh_shrink", 0.5, sigma_b)
-    assert found == pytest.approx((sigma_b**2, 1, 0), rel=EPSILON, abs=1e-10)
+    assert found[:4] == pytest.approx((sigma_b**2, 1, 0, 0), rel=EPSILON, abs=1e-10)
+    assert found.is_stable
 
 
 def test_tanh_at_its_transition():
     """The variance goes to 0, but more slowly than any power of a number below 1."""
-    assert fixed_point("tanh", 1.0) == pytest.approx((0, 1, 1), **close)
+    found = fixed_point("tanh", 1.0)
+    assert found[:4] == pytest.approx((0, 1, 1, 1), **close)
+    assert found.is_stable
     chaotic = fixed_point("tanh", 1.01)
     assert chaotic.chi > 1
     assert chaotic.c == 0.0
@@ -99,6 +105,64 @@ def test_fixed_points_of_papers():
     """SELU is made for (0, 1); LeCun's tanh has variance 0.382 at `sigma_w = 1`."""
     assert fixed_point("selu", 1.0).q == pytest.approx(1.0, **close)
     assert fixed_point("lecun_tanh", 1.0).q == pytest.approx(0.382, abs=5e-4)
+
+
+# Stability
+
+
+@pytest.mark.parametrize(
+    ("name", "slope"),
+    [("gelu", 1.144), ("silu", 1.173), ("mish", 1.076), ("hard_silu", 1.224)],
+)
+def test_an_unstable_variance(name, slope):
+    """By references: the slope is E[f(z)^2 (z^2 - 1)] / E[f(z)^2] / 2."""
+    function, places = references.FORMULAS[name]
+    expected = references.growth_of_moment(function, places)
+    expected /= references.second_moment(function, places)
+    found = fixed_point(name, gain(name))
+    assert found.q == 1.0
+    assert found.slope == pytest.approx(expected, **close)
+    assert found.slope == pytest.approx(slope, abs=5e-4)
+    assert not found.is_stable
+    chi = references.second_moment(references.derivative(function), places)
+    assert found.chi == pytest.approx(chi * gain(name) ** 2, **close)
+
+
+@pytest.mark.parametrize("name", ["tanh", "selu", "sigmoid", "softplus"])
+def test_a_stable_variance(name):
+    function, places = references.FORMULAS[name]
+    expected = references.growth_of_moment(function, places)
+    expected /= references.second_moment(function, places)
+    found = fixed_point(name, gain(name))
+    assert found.q == 1.0
+    assert found.slope == pytest.approx(expected, **close)
+    assert found.is_stable
+
+
+@pytest.mark.parametrize("q", [2.0, 10.0])
+def test_the_slope_at_a_critical_point(q):
+    """At 2 it is above 1 and at 10 below, where 1 is the variance of another unit."""
+
+    def in_other_units(x):
+        return keras.activations.gelu(x * math.sqrt(q)) / math.sqrt(q)
+
+    point = critical_point(in_other_units, q=1.0)
+    found = fixed_point(in_other_units, point.sigma_w, point.sigma_b)
+    slope = references.critical_slope("gelu", q)
+    assert found[:4] == pytest.approx((1.0, 1.0, 1.0, slope), rel=1e-5)
+    assert found.is_stable == (slope < 1) == (q == 10.0)
+
+
+def test_a_half_stable_variance_is_not_called_stable():
+    q = critical_point("gelu", q="stable").q
+
+    def in_other_units(x):
+        return keras.activations.gelu(x * math.sqrt(q)) / math.sqrt(q)
+
+    point = critical_point(in_other_units, q=1.0)
+    found = fixed_point(in_other_units, point.sigma_w, point.sigma_b)
+    assert found.slope == pytest.approx(1.0, abs=1e-6)
+    assert not found.is_stable
 
 
 # Refusals
@@ -125,23 +189,6 @@ def test_a_negative_deviation_is_refused():
     )
     with refuses(message):
         fixed_point("tanh", 1.0, -0.1)
-
-
-@pytest.mark.parametrize("name", ["gelu", "silu", "mish"])
-def test_an_unstable_variance_is_refused(name):
-    """By references: the slope is E[f(z)^2 (z^2 - 1)] / E[f(z)^2] / 2."""
-    function, _ = references.FORMULAS[name]
-    moment = references.second_moment(function)
-    weighted = references.normal_mean(lambda z: (z * function(z)) ** 2) - moment
-    sigma_w = gain(name)
-    message = (
-        f"`fixed_point` needs a stable fixed point. Received: activation={name!r}, "
-        f"sigma_w={sigma_w}, sigma_b=0.0, where the variance 1 is a fixed point, but a "
-        f"difference from it grows by a factor of {weighted / moment / 2:.4g} a layer. "
-        "Follow the variance from layer to layer with `variance_map`."
-    )
-    with refuses(message):
-        fixed_point(name, sigma_w)
 
 
 # Networks
@@ -196,7 +243,7 @@ def test_selu_with_lecun_normal_holds_mean_0_and_variance_1():
     assert np.abs(squares - 1).max() < SIGMAS * of_square
     assert abs(squares.mean() - 1) < SIGMAS * over_all
     # The limits tell 5 % more or less weight from the right one.
-    q, _, _ = fixed_point("selu", 1.05)
+    q = fixed_point("selu", 1.05).q
     assert abs(q - 1) > 2 * SIGMAS * over_all
 
 

@@ -26,7 +26,7 @@ exactly = {"rel": EPSILON, "abs": 0}
 by_differences = {"rel": 1e-6, "abs": 0}
 
 # Keras's names for what has no gain; `threshold` needs arguments.
-NOT_ELEMENTWISE = ("glu", "log_softmax", "softmax", "sparsemax")
+NOT_ELEMENTWISE = ("log_softmax", "softmax", "sparsemax")
 
 every_direction = pytest.mark.parametrize("backward", [False, True])
 
@@ -51,7 +51,7 @@ def test_every_name_of_keras_is_tested():
     functions = dict(inspect.getmembers(keras.activations, callable))
     names = {*functions} - {"get", "serialize", "deserialize"}
     names |= {"swish", "hard_swish", "lecun_tanh"}
-    assert names == {*references.FORMULAS, *NOT_ELEMENTWISE, "threshold"}
+    assert names == {*references.FORMULAS, *NOT_ELEMENTWISE, "glu", "threshold"}
 
 
 @every_direction
@@ -459,9 +459,10 @@ def test_what_an_orthogonal_kernel_keeps(inputs, outputs, backward):
     ("name", "slope"),
     [
         ("relu", 1.0),
-        ("gelu", 1.14),
-        ("silu", 1.17),
-        ("mish", 1.08),
+        ("gelu", 1.144),
+        ("silu", 1.173),
+        ("mish", 1.076),
+        ("hard_silu", 1.224),
         *((name, None) for name in ("tanh", "sigmoid", "elu", "selu", "softplus")),
     ],
 )
@@ -474,7 +475,7 @@ def test_whether_the_moment_goes_to_1(name, slope):
     if slope is None:
         assert abs(found) < 0.9
     else:
-        assert found == pytest.approx(slope, abs=0.005)
+        assert found == pytest.approx(slope, abs=0.0005)
 
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "mish"])
@@ -483,7 +484,7 @@ def test_scaling_the_batch_does_not_bring_its_samples_together(name):
     function, places = references.FORMULAS[name]
     start = np.array([0.8, 1.2])
     scaled, stable = start, start * 20
-    sigma_w, sigma_b = activations.critical_point(name, q=20.0)
+    _, sigma_w, sigma_b = activations.critical_point(name, q=20.0)
     for _ in range(10):
         scaled = [references.second_moment(function, places, q**0.5) for q in scaled]
         scaled /= np.mean(scaled)

@@ -11,7 +11,7 @@ from keras_initx.activations import gain
 pytestmark = pytest.mark.same_on_each_backend
 
 # Keras's names for what has no gain; `threshold` needs arguments.
-NOT_ELEMENTWISE = ("glu", "log_softmax", "softmax", "sparsemax")
+NOT_ELEMENTWISE = ("log_softmax", "softmax", "sparsemax")
 
 
 def x_sin_x_of_keras(x):

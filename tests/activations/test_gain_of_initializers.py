@@ -52,6 +52,8 @@ def built_prelu():
 ACTIVATIONS = {
     "name": ("gelu", "gelu"),
     "alias": ("swish", "swish"),
+    "gated unit": ("swiglu", "swiglu"),
+    "gated unit of Keras": (keras.activations.glu, "glu"),
     "ours": ("lecun_tanh", "lecun_tanh"),
     "our function": (keras_initx.lecun_tanh, "lecun_tanh"),
     "function of Keras": (keras.activations.relu, "relu"),
@@ -73,11 +75,12 @@ ACTIVATIONS = {
 
 
 @every_class
-def test_the_gain_may_be_an_activation(row):
+@pytest.mark.parametrize("name", ["gelu", "swiglu"])
+def test_the_gain_may_be_an_activation(row, name):
     seed, shape = {"seed": 3} if row.is_random else {}, row.short_shape
-    by_name = row.typical(gain="gelu", **seed)
-    by_number = row.typical(gain=gain("gelu"), **seed)
-    assert by_name.gain == by_number.gain == gain("gelu")
+    by_name = row.typical(gain=name, **seed)
+    by_number = row.typical(gain=gain(name), **seed)
+    assert by_name.gain == by_number.gain == gain(name)
     np.testing.assert_array_equal(to_numpy(by_name(shape)), to_numpy(by_number(shape)))
 
 

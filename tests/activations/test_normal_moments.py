@@ -83,4 +83,5 @@ def test_a_jump_is_refused_where_the_variance_goes(activation, sigma_w, sigma_b)
 
 def test_a_jump_that_the_signal_does_not_reach_is_none():
     """There it is a ReLU: q = sigma_b^2 / (1 - sigma_w^2 / 2)."""
-    assert fixed_point(late_step, 1.0, 0.1) == pytest.approx((0.02, 1, 1 / 2), **close)
+    found = fixed_point(late_step, 1.0, 0.1)
+    assert found == pytest.approx((0.02, 1, 1 / 2, 1 / 2, True), **close)

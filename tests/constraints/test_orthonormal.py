@@ -1,5 +1,7 @@
 """The constraint: the nearest orthonormal kernel, and that it holds in training."""
 
+import math
+
 import hypothesis.strategies as st
 import keras
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from catalogue import BACKEND, dtype_of, refuses, singular_values, to_numpy
 from hypothesis import given
 from keras import layers, ops
+from limits import EPSILON
 
 import keras_initx
 from keras_initx import Orthonormal
@@ -134,6 +137,33 @@ def test_after_a_step_of_training_few_steps_are_enough(error, most, monkeypatch)
     found = polar.polar(q + error * tensor(signs))
     assert np.abs(singular_values(found) - 1).max() < 1e-5
     assert len(steps) <= most
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a compiled loop hides its steps")
+@pytest.mark.parametrize("condition", [1e1, 1e3, 1e5])
+def test_the_number_of_steps_follows_from_the_condition(condition, monkeypatch):
+    """It is that of the smallest singular value, which grows by 3 / 2 in each step.
+
+    The last steps only show that the matrix is orthonormal: not more than two.
+    """
+    steps, step = [], polar._step
+
+    def counted(x):
+        steps.append(x)
+        return step(x)
+
+    monkeypatch.setattr(polar, "_step", counted)
+    values = np.geomspace(1, 1 / condition, 8)
+    found = polar.polar(tensor(np.diag(values)))
+    np.testing.assert_allclose(to_numpy(found), np.eye(8), atol=1e-5)
+    # The largest one is not above 3 / 2, so that nothing is divided.
+    s, needed = values[-1], 0
+    s = s * (1 - (s**2 - 1) / 2 + 3 / 8 * (s**2 - 1) ** 2)
+    while abs(s**2 - 1) > 64 * EPSILON:
+        s, needed = s * (3 - s**2) / 2, needed + 1
+    assert needed - 1 <= len(steps) <= needed + 2
+    assert len(steps) < polar._STEPS
+    assert needed == pytest.approx(math.log(condition) / math.log(1.5), abs=4)
 
 
 # Axes

@@ -9,9 +9,10 @@ import pytest
 from keras import layers
 
 import keras_initx
-from keras_initx import HaarOrthogonal, lsuv, signal_report
+from keras_initx import HaarOrthogonal, critical, lsuv, signal_report
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.remedies import scale_remedy
+from keras_initx.diagnostics._judge.remedies import scale_remedy, stabilize
+from keras_initx.diagnostics._measure.rows import LayerRow
 
 pytestmark = pytest.mark.same_on_each_backend
 
@@ -40,14 +41,17 @@ class Deep:
         self.plain = chain(lambda dense: [dense])
         self.normalized = chain(lambda dense: [dense, layers.LayerNormalization()])
 
-    def verdicts(self, activation, kernel, is_normalized=False):
+    def verdicts(self, activation, kernel, advice=""):
         keras.utils.set_random_seed(0)
         for dense in self.dense:
             dense.activation = keras.activations.get(activation)
             # Each has its own initializer: one would draw the same kernel each time.
             initializer = keras.initializers.get(eval(kernel, NAMES))
             dense.kernel.assign(initializer((UNITS, UNITS)))
-        model = self.normalized if is_normalized else self.plain
+            dense.bias.assign(np.zeros(UNITS))
+        model = self.normalized if advice == "normalize" else self.plain
+        if advice == "critical":
+            critical(model, X, seed=0)
         return signal_report(model, X).verdicts
 
 
@@ -57,13 +61,15 @@ def deep():
 
 
 def follow(text, activation, kernel):
-    """What a reader pastes from a verdict: activation, kernel, normalization."""
+    """What a reader pastes from a verdict: activation, kernel, and what else to do."""
     if found := re.search(r"[Uu]se '(\w+)' with `kernel_initializer=(.+?)`", text):
-        return found[1], found[2], False
+        return found[1], found[2], ""
     if found := re.search(r"[Uu]se `kernel_initializer=(.+?)`(?:,|\.| with)", text):
-        return activation, found[1], False
+        return activation, found[1], ""
+    if "Use `keras_initx.critical(model, x)`" in text:
+        return activation, kernel, "critical"
     assert "`keras.layers.LayerNormalization()` after each of these layers" in text
-    return activation, kernel, True
+    return activation, kernel, "normalize"
 
 
 def remedies(verdicts):
@@ -82,7 +88,7 @@ def remedies(verdicts):
     ],
 )
 def test_a_remedy_is_not_told_again(activation, kernel, deep):
-    steps, told = (activation, kernel, False), []
+    steps, told = (activation, kernel, ""), []
     while True:
         found = deep.verdicts(*steps)
         if found[0].kind == "healthy":
@@ -96,14 +102,29 @@ def test_a_remedy_is_not_told_again(activation, kernel, deep):
 
 
 @pytest.mark.parametrize("activation", ["gelu", "hard_silu"])
-def test_what_amplifies_deviations_needs_a_normalization(activation, deep):
+def test_what_amplifies_deviations_needs_more_than_a_gain(activation, deep):
     """With the kernels that its gain asks for, too."""
     for kernel in ("'he_normal'", f"keras_initx.HaarOrthogonal(gain={activation!r})"):
         for verdict in deep.verdicts(activation, kernel):
             assert verdict.kind == "healthy" or verdict.text.endswith(
-                "Put `keras.layers.LayerNormalization()` after each of these layers."
+                "Use `keras_initx.critical(model, x)`, or put "
+                "`keras.layers.LayerNormalization()` after each of these layers."
             )
-    assert deep.verdicts(activation, "'he_normal'", True)[0].kind == "healthy"
+    for advice in ("normalize", "critical"):
+        (found,) = deep.verdicts(activation, "'he_normal'", advice)
+        assert found.kind == "healthy"
+
+
+@pytest.mark.parametrize("activation", ["exponential", "tanh_shrink"])
+def test_what_has_no_stable_point_needs_a_normalization(activation, deep):
+    texts = [each.text for each in deep.verdicts(activation, "'he_normal'")]
+    assert any(
+        text.endswith(
+            "Put `keras.layers.LayerNormalization()` after each of these layers."
+        )
+        for text in texts
+    )
+    assert not any("critical" in text for text in texts)
 
 
 def test_a_batch_of_the_right_scale_may_have_samples_of_any(deep):
@@ -113,6 +134,22 @@ def test_a_batch_of_the_right_scale_may_have_samples_of_any(deep):
     (found,) = signal_report(deep.plain, X).verdicts
     assert found.kind == "uneven_samples"
     assert "40 layers of 'gelu' amplify each deviation of the scale." in found.text
+    assert found.text.endswith(
+        "`lsuv` sets the scale of the whole batch only. Use "
+        "`keras_initx.critical(model, x)`, or put "
+        "`keras.layers.LayerNormalization()` after each of these layers."
+    )
+    critical(deep.plain, X)
+    assert signal_report(deep.plain, X).is_healthy
+
+
+@pytest.mark.parametrize("kind", ["Dense", "Add"])
+def test_a_residual_network_is_not_told_critical(kind):
+    row = LayerRow("a", kind, std=1.0)
+    advice = stabilize(Findings([], [row], None), "gelu")
+    assert advice.startswith("Use `keras_initx.critical" if kind == "Dense" else "Put")
+    assert stabilize(Findings([], [row], None), "exponential").startswith("Put")
+    assert stabilize(Findings([], [row], None), "hard_shrink").startswith("Put")
 
 
 def dense(name, gain, activation=None):

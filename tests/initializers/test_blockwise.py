@@ -1,9 +1,12 @@
 """Any initializer, block by block; and the gates of recurrent layers."""
 
+import itertools
+
 import keras
 import limits
 import numpy as np
 import pytest
+import scipy.stats
 from catalogue import refuses, singular_values, to_numpy
 from keras import layers
 
@@ -41,6 +44,21 @@ def test_each_block_is_a_draw_of_its_own(shape, axis, blocks):
         rows = part.reshape(-1, part.shape[-1])
         limits.assert_semi_orthogonal(rows)
     assert len({part.tobytes() for part in parts}) == blocks
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_blocks_have_the_law_of_the_base_and_are_independent(axis):
+    """For a uniform base: each block by itself, and the products of two of them."""
+    base = keras.initializers.HeUniform()
+    shape = (400, 300) if axis == -1 else (1200, 100)
+    kernel = initializers.Blockwise(base, blocks=3, axis=axis, seed=3)(shape)
+    parts = [part.ravel() for part in np.split(to_numpy(kernel), 3, axis=axis)]
+    limit = np.sqrt(6 / 400)
+    for part in parts:
+        law = scipy.stats.uniform(-limit, 2 * limit)
+        limits.assert_distribution(part, law.cdf)
+    for one, other in itertools.combinations(parts, 2):
+        limits.assert_mean(one * other, 0.0)
 
 
 def test_keras_initializers_are_drawn_with_the_fans_of_the_block():

@@ -118,9 +118,21 @@ def kernels_of(layer):
     return [weight for weight in layer.weights if "bias" not in weight.path]
 
 
+def must_know_its_axes(use, short_id):
+    """Whether an initializer would mirror the wrong axes, if it is not told them."""
+    name = getattr(use.layer, "func", use.layer).__name__
+    return short_id == "looks_linear" and any(
+        part in name for part in ("Depthwise", "Separable", "Transpose")
+    )
+
+
 @every_use
 @every_id
 def test_a_string_works_in_each_layer(use, short_id):
+    if must_know_its_axes(use, short_id):
+        with pytest.raises(ValueError, match="`LooksLinear` needs to know that"):
+            built_and_called(use, short_id)
+        return
     layer, output = built_and_called(use, short_id)
     assert np.isfinite(to_numpy(output)).all()
     # An identity fills the first gate of a recurrent kernel only.

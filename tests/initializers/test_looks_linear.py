@@ -129,6 +129,7 @@ def assert_affine(stack, *shape):
     np.testing.assert_allclose(of_sum, expected, atol=tolerance)
 
 
+@pytest.mark.same_on_each_backend
 class TestAffineNetworks:
     """What the docstring says of biases, Flatten, groups and normalization."""
 
@@ -155,14 +156,85 @@ class TestAffineNetworks:
         with pytest.raises(AssertionError):
             assert_affine(self.relu("random_normal"), 6)
 
-    def flat(self, *after):
-        dense = layers.Dense(5, kernel_initializer="looks_linear")
+    def flat(self, *after, **arguments):
+        mirror = LooksLinear(**arguments)
+        dense = layers.Dense(5, kernel_initializer=mirror)
         return [layers.Conv2D(4, 3, bias_initializer="ones"), *after, dense]
 
     def test_flatten_before_crelu(self):
         assert_affine(self.flat(layers.Flatten(), CReLU()), 5, 5, 2)
         with pytest.raises(AssertionError):
             assert_affine(self.flat(CReLU(), layers.Flatten()), 5, 5, 2)
+
+    def test_flatten_after_crelu(self):
+        assert_affine(self.flat(CReLU(), layers.Flatten(), period=8), 5, 5, 2)
+        with pytest.raises(AssertionError):
+            assert_affine(self.flat(CReLU(), layers.Flatten(), period=4), 5, 5, 2)
+
+    def test_flatten_after_crelu_on_the_first_axis(self):
+        """The halves of the whole vector are those of the channels."""
+        first = CReLU(data_format="channels_first")
+        assert_affine(self.flat(first, layers.Flatten()), 5, 5, 2)
+
+    def test_flatten_in_a_plain_network(self):
+        filters = layers.Conv1D(
+            6, 3, activation="gelu", kernel_initializer=LooksLinear(mirror="output")
+        )
+        mirror = LooksLinear(mirror="both", period=6)
+        hidden = layers.Dense(8, "gelu", kernel_initializer=mirror)
+        last = layers.Dense(3, kernel_initializer="looks_linear")
+        assert_affine([filters, layers.Flatten(), hidden, last], 7, 2)
+
+    @pytest.mark.parametrize("activation", ["gelu", "silu", "hard_silu", "softplus"])
+    def test_other_activations(self, activation):
+        stack = [
+            layers.Dense(n, a, kernel_initializer=LooksLinear(mirror=mirror))
+            for n, a, mirror in (
+                (12, activation, "output"),
+                (12, activation, "both"),
+                (3, None, "input"),
+            )
+        ]
+        assert_affine(stack, 6)
+
+    @pytest.mark.parametrize("multiplier", [1, 3])
+    def test_a_depthwise_convolution_after_crelu(self, multiplier):
+        copied = LooksLinear("he_normal", batch_axes=[-2])
+        depthwise = layers.DepthwiseConv1D(
+            3, depth_multiplier=multiplier, depthwise_initializer=copied
+        )
+        last = layers.Conv1D(3, 2, kernel_initializer="looks_linear")
+        assert_affine([layers.Conv1D(4, 3), CReLU(), depthwise, last], 9, 2)
+
+    def test_a_separable_convolution_after_crelu(self):
+        separable = layers.SeparableConv1D(
+            3,
+            3,
+            depth_multiplier=2,
+            depthwise_initializer=LooksLinear("he_normal", batch_axes=[-2]),
+            pointwise_initializer="looks_linear",
+        )
+        assert_affine([layers.Conv1D(4, 3), CReLU(), separable], 9, 2)
+
+    def test_a_depthwise_convolution_before_relu(self):
+        """The outputs of each channel are mirrored, so the period is their number."""
+        mirror = LooksLinear("he_normal", mirror="output", batch_axes=[-2])
+        depthwise = layers.DepthwiseConv1D(
+            3, depth_multiplier=4, activation="relu", depthwise_initializer=mirror
+        )
+        last = layers.Conv1D(3, 2, kernel_initializer=LooksLinear(period=4))
+        assert_affine([depthwise, last], 9, 2)
+
+    def test_a_transposed_convolution_after_crelu(self):
+        mirror = LooksLinear(input_axes=[-1], output_axes=[-2])
+        last = layers.Conv1DTranspose(5, 3, kernel_initializer=mirror)
+        assert_affine([layers.Conv1D(4, 3), CReLU(), last], 9, 2)
+
+    def test_einsum_dense_after_crelu(self):
+        heads = layers.EinsumDense(
+            "abc,cde->abde", (None, 2, 3), kernel_initializer="looks_linear"
+        )
+        assert_affine([layers.Dense(4), CReLU(), heads], 5, 2)
 
     def grouped(self, **arguments):
         """A convolution in three groups."""
@@ -176,18 +248,19 @@ class TestAffineNetworks:
         with pytest.raises(AssertionError):
             assert_affine([first, CReLU(), second], 8, 2)
 
-    @pytest.mark.parametrize("is_told", [True, False])
-    def test_grouped_relu_convolutions(self, is_told):
+    def test_grouped_relu_convolutions(self):
         stack = []
         for mirror in ("output", "both", "input"):
-            told = {"groups": 3} if is_told else {}
-            stack.append(self.grouped(mirror=mirror, **told))
+            stack.append(self.grouped(mirror=mirror, groups=3))
             stack.append(layers.ReLU())
-        if is_told:
-            assert_affine(stack[:-1], 9, 6)
-        else:
-            with pytest.raises(AssertionError):
-                assert_affine(stack[:-1], 9, 6)
+        assert_affine(stack[:-1], 9, 6)
+
+    def test_groups_of_the_next_layer(self):
+        first = layers.Conv1D(
+            12, 3, kernel_initializer=LooksLinear(mirror="output", groups=3)
+        )
+        last = self.grouped(groups=3)
+        assert_affine([first, layers.ReLU(), last], 9, 6)
 
     def test_normalization_before_crelu_only(self):
         def stack(*after):
@@ -200,15 +273,124 @@ class TestAffineNetworks:
             assert_affine(stack(CReLU(), layers.BatchNormalization(**scale)), 6)
 
 
-@pytest.mark.parametrize("mirror", ["input", "output", "both"])
-def test_a_depthwise_kernel_cannot_be_mirrored(mirror):
+class TestDepthwiseKernels:
+    def test_both_halves_are_equal(self):
+        kernel = draw(LooksLinear("he_normal", batch_axes=[-2], seed=0), (3, 3, 8, 2))
+        np.testing.assert_array_equal(kernel[:, :, :4], kernel[:, :, 4:])
+        assert len(np.unique(kernel)) == kernel.size // 2
+
+    def test_in_runs(self):
+        mirror = LooksLinear("he_normal", batch_axes=[-2], period=4, seed=0)
+        kernel = draw(mirror, (3, 8, 1))
+        np.testing.assert_array_equal(kernel[:, [0, 1, 4, 5]], kernel[:, [2, 3, 6, 7]])
+
+    def test_the_outputs_of_each_channel(self):
+        mirror = LooksLinear("he_normal", "output", batch_axes=[-2], seed=0)
+        kernel = draw(mirror, (3, 5, 4))
+        np.testing.assert_array_equal(kernel[..., :2], -kernel[..., 2:])
+
+    def test_both_is_not_possible(self):
+        message = (
+            "`LooksLinear` needs a kernel with axes to mirror (mirror='both'). "
+            "Received: shape=(3, 3, 4, 2), which has the input axes (), the output "
+            "axes (3,) and the batch axes (2,). A depthwise convolution takes "
+            "mirror='input', which makes the kernels of both halves equal, or `base` "
+            "itself."
+        )
+        with refuses(message):
+            LooksLinear(mirror="both", batch_axes=[-2])((3, 3, 4, 2))
+
+
+@pytest.mark.parametrize("mirror", ["input", "both"])
+def test_each_run_of_a_period_is_mirrored(mirror):
+    kernel = draw(LooksLinear(mirror=mirror, period=4, seed=0), (3, 12, 6))
+    if mirror == "both":
+        kernel, negative = np.split(kernel, 2, axis=-1)
+        np.testing.assert_array_equal(kernel, -negative)
+    for start in (0, 4, 8):
+        first, second = kernel[:, start : start + 2], kernel[:, start + 2 : start + 4]
+        np.testing.assert_array_equal(first, -second)
+    half = np.concatenate([kernel[:, n : n + 2] for n in (0, 4, 8)], axis=1)
+    limits.assert_semi_orthogonal(half.reshape(18, -1))
+
+
+def test_a_period_that_does_not_divide_the_inputs():
     message = (
-        "`LooksLinear` needs a kernel with axes to mirror. Received: shape=(3, 3, 4, "
-        "2), which has the input axes (), the output axes (3,) and the batch axes "
-        "(2,). A depthwise convolution cannot be mirrored: use `base` itself there."
+        "`LooksLinear` needs a number of inputs that is a multiple of `period`. "
+        "Received: period=8, shape=(12, 5), where axis 0 has size 12. Pass the number "
+        "of channels that `CReLU` returns before `Flatten`."
     )
     with refuses(message):
-        LooksLinear(mirror=mirror, batch_axes=[-2])((3, 3, 4, 2))
+        LooksLinear(period=8)((12, 5))
+
+
+@pytest.mark.parametrize("period", [0, 3, -2, 2.0, True, "all"])
+def test_a_bad_period(period):
+    message = (
+        "`LooksLinear` needs `period` to be an even integer of at least 2, or None. "
+        f"Received: period={period!r}. Pass the number of channels that `CReLU` "
+        "returns before `Flatten`."
+    )
+    with refuses(message):
+        LooksLinear(period=period)
+
+
+def test_a_period_of_outputs():
+    message = (
+        "`LooksLinear` needs no `period` where only the outputs are mirrored. "
+        "Received: period=4, mirror='output'. A period is one of inputs; for runs of "
+        "outputs pass `groups`."
+    )
+    with refuses(message):
+        LooksLinear(mirror="output", period=4)
+
+
+class TestWrongLayers:
+    """What the shape does not tell, the layer that is being built does."""
+
+    @pytest.mark.parametrize(
+        ("layer", "what", "axes", "advice"),
+        [
+            (
+                layers.DepthwiseConv1D(3, depthwise_initializer="looks_linear"),
+                "a depthwise convolution",
+                "shape=(3, 4, 1), with the input axes (1,) and the output axes (2,)",
+                "Pass `batch_axes=[-2]`.",
+            ),
+            (
+                layers.SeparableConv1D(2, 3, depthwise_initializer="looks_linear"),
+                "a depthwise convolution",
+                "shape=(3, 4, 1), with the input axes (1,) and the output axes (2,)",
+                "Pass `batch_axes=[-2]`.",
+            ),
+            (
+                layers.Conv1DTranspose(2, 3, kernel_initializer="looks_linear"),
+                "a transposed convolution",
+                "shape=(3, 2, 4), with the input axes (1,) and the output axes (2,)",
+                "Pass `input_axes=[-1]` and `output_axes=[-2]`.",
+            ),
+        ],
+    )
+    def test_axes(self, layer, what, axes, advice):
+        message = (
+            f"`LooksLinear` needs to know that the kernel is that of {what}. Received: "
+            f"mirror='input', groups=1, {axes}. {advice}"
+        )
+        with refuses(message):
+            layer.build((None, 8, 4))
+
+    @pytest.mark.parametrize("mirror", ["output", "both"])
+    def test_groups(self, mirror):
+        layer = layers.Conv1D(
+            12, 3, groups=3, kernel_initializer=LooksLinear(mirror=mirror)
+        )
+        message = (
+            "`LooksLinear` needs to know that the kernel is that of a convolution with "
+            f"groups=3. Received: mirror={mirror!r}, groups=1, shape=(3, 2, 12), with "
+            "the input axes (1,) and the output axes (2,). Pass `groups=3`."
+        )
+        with refuses(message):
+            layer.build((None, 8, 6))
 
 
 def test_a_crelu_cnn_of_any_base_is_additive():
@@ -274,8 +456,9 @@ class TestBase:
         np.testing.assert_array_equal(kernel, np.vstack([np.eye(4), -np.eye(4)]))
 
     def test_it_may_be_a_function(self):
-        kernel = draw(LooksLinear(base=lambda shape, dtype: ops.ones(shape)), (2, 1))
-        np.testing.assert_array_equal(kernel, [[1], [-1]])
+        for ones in (lambda shape, dtype: ops.ones(shape), np.ones):
+            kernel = draw(LooksLinear(base=ones), (2, 1))
+            np.testing.assert_array_equal(kernel, [[1], [-1]])
 
 
 def test_the_last_of_several_input_axes_is_mirrored():

@@ -162,8 +162,15 @@ def test_the_usual_gain_of_relu_loses_1_25_over_n():
     [
         (
             {"activation": "gelu"},
-            "`RandomWalk` needs a known `activation`. Received: activation='gelu'. "
-            "Choose one of: 'linear', 'relu', 'tanh'.",
+            "`RandomWalk` needs an `activation` that the paper has a gain for. "
+            "Received: activation='gelu'. Choose one of: 'linear', 'relu', 'tanh'. Or "
+            "pass `exact=True`, which takes any elementwise activation.",
+        ),
+        (
+            {"activation": None},
+            "`RandomWalk` needs an `activation` that the paper has a gain for. "
+            "Received: activation=None. Choose one of: 'linear', 'relu', 'tanh'. Or "
+            "pass `exact=True`, which takes any elementwise activation.",
         ),
         (
             {"mode": "fan_avg"},

@@ -71,3 +71,24 @@ def test_within_an_autocast_scope_the_value_is_not_rounded():
     before = to_numpy(layer.kernel).tolist()
     layer(np.ones((2, 3)))
     assert to_numpy(layer.kernel).tolist() == before
+
+
+def test_while_a_layer_runs_in_mixed_precision():
+    """There a layer sees a rounded copy of its variables; Keras assigns to it."""
+    changes = Changes()
+
+    class Assigns(keras.layers.Layer):
+        def build(self, shape):
+            self.factor = self.add_weight(shape=(3,), initializer="zeros")
+
+        def call(self, x):
+            changes.assign(self.factor, np.full(3, 1.2345, "float32"))
+            return x * self.factor
+
+    layer = Assigns(dtype="mixed_bfloat16")
+    layer.build((2, 3))
+    output = to_numpy(keras.ops.cast(layer(np.ones((2, 3), "float32")), "float32"))
+    np.testing.assert_allclose(output, 1.2345, rtol=2**-8)
+    assert to_numpy(layer.factor).tolist() == [float(np.float32(1.2345))] * 3
+    changes.undo()
+    assert to_numpy(layer.factor).tolist() == [0, 0, 0]

@@ -310,6 +310,45 @@ def test_a_step_changes_the_function_by_as_much_at_any_depth():
     assert update(30, 1 / 2) / update(3, 1 / 2) > 6
 
 
+@pytest.mark.parametrize(("hidden", "number"), [(1, 5), (2, 3), (3, 9)])
+def test_a_step_moves_each_branch_by_one_part_in_their_number(hidden, number):
+    """Exactly: the layer that starts at zero learns 1 / sqrt(L), and h is as small.
+
+    The head is random. With a head at zero nothing but the head learns in this step.
+    """
+    x, y = batch(20, 8), batch(20, 3)
+
+    def after_one_step(is_scaled):
+        keras.utils.set_random_seed(1)
+        model = perceptron(number, hidden, use_bias=False)
+        before = weights_of(model)
+        fixup(model, initializer=None, zero_head=False)
+        for block in range(number if not is_scaled else 0):
+            for layer in range(hidden):
+                name = f"b{block}_{layer}"
+                model.get_layer(name).kernel.assign(before[f"{name}/kernel"])
+        model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+        stem = to_numpy(model.get_layer("stem")(x))
+        model.train_on_batch(x, y)
+        moved, branches = [], []
+        for block in range(number):
+            h = ops.convert_to_tensor(stem)
+            for layer in range(hidden):
+                h = model.get_layer(f"b{block}_{layer}")(h)
+            last = model.get_layer(f"b{block}_last")
+            moved.append(to_numpy(last.kernel))
+            branches.append(to_numpy(last(h)))
+        return np.array(moved), np.array(branches)
+
+    moved, branches = after_one_step(True)
+    plain, plain_branches = after_one_step(False)
+    assert np.abs(moved).max() > 1e-3
+    tolerance = {"rtol": 1e-4, "atol": 1e-5 * np.abs(moved).max()}
+    np.testing.assert_allclose(moved, plain / np.sqrt(number), **tolerance)
+    tolerance["atol"] = 1e-5 * np.abs(branches).max()
+    np.testing.assert_allclose(branches, plain_branches / number, **tolerance)
+
+
 # Errors
 
 

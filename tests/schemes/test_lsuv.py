@@ -626,6 +626,16 @@ def test_mixed_precision(policy):
     np.testing.assert_allclose(kernel / before, report[0].factor, rtol=1e-6)
 
 
+def test_what_is_drawn_in_mixed_precision_stays():
+    """New kernels and shifted biases, on the variables that the optimizer sees."""
+    model = perceptron(3, 32, dtype="mixed_bfloat16")
+    model.layers[0].bias.assign(np.ones(32))
+    report = lsuv(model, batch(256, 32), initializer="haar_orthogonal", center=True)
+    kernel = to_numpy(model.layers[0].kernel) / report[0].factor
+    np.testing.assert_allclose(kernel @ kernel.T, np.eye(32), atol=1e-5)
+    assert np.abs(to_numpy(model.layers[0].bias)).max() < 0.5
+
+
 @pytest.mark.parametrize("dtype", OTHER_DTYPES)
 def test_kernels_of_other_dtypes(dtype):
     model = perceptron(3, 32, dtype=dtype)

@@ -5,9 +5,10 @@ import random
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 from catalogue import BACKEND, refuses, to_numpy
 from keras import layers
-from limits import SIGMAS, assert_stddev
+from limits import FALSE_ALARM, SIGMAS, assert_stddev
 
 import keras_initx
 from keras_initx import initializers, reinitialize
@@ -63,7 +64,7 @@ def rich_model():
 
 
 def test_each_variable_is_as_in_a_new_model():
-    """Constants exactly, deviations within their standard error."""
+    """Constants exactly, deviations within their standard error, and the whole law."""
     model, other = rich_model(), rich_model()
     for variable in model.weights:
         variable.assign(RANDOM.normal(3, 2, size=variable.shape))
@@ -79,6 +80,8 @@ def test_each_variable_is_as_in_a_new_model():
         error = SIGMAS * keras_own.std() / np.sqrt(ours.size)
         assert abs(ours.std() - keras_own.std()) < error, variable.path
         assert not np.array_equal(ours, keras_own)
+        alike = scipy.stats.ks_2samp(ours.ravel(), keras_own.ravel())
+        assert alike.pvalue > FALSE_ALARM, variable.path
 
 
 def _in_order(model):

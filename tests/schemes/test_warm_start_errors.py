@@ -109,7 +109,7 @@ def test_rules_that_are_none():
     with refuses(
         "`warm_start` needs each rule to hold for a variable. Received: the rule "
         "'x/*', which matches none. The model has: a/kernel, a/bias, b/gamma, b/beta, "
-        "b/moving_mean, b/moving_variance, c/kernel, c/bias, and 2 more."
+        "b/moving_mean, b/moving_variance, c/kernel, c/bias and 2 more."
     ):
         warm_start(model, source, rules={"d/*": None, "x/*": None})
     with refuses(

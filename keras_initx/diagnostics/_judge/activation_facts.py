@@ -5,6 +5,7 @@ import functools
 import math
 
 from keras_initx.activations import correlation_map, gain, variance_map
+from keras_initx.activations._stability import stability_of
 
 # The activations for which a name says it all, with the gain of the kernels. With
 # tanh and its like, the gain 1 keeps the gradient too: the slope at 0 is 1.
@@ -69,3 +70,13 @@ def activation_facts(name: str) -> ActivationFacts | None:
         return ActivationFacts(f'"{initializer}"', factor, drift, share)
     code = f'keras_initx.HaarOrthogonal(gain="{name}")'
     return ActivationFacts(code, own, drift, share)
+
+
+@functools.cache
+def has_stable_point(name: str) -> bool:
+    """Whether `critical` has a variance for it that deviations go back to."""
+    try:
+        found = stability_of("signal_report", _ALIASES.get(name, name))
+    except ValueError:
+        return False
+    return found.kind in ("always", "above", "between")

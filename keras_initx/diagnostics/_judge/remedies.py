@@ -6,11 +6,13 @@ import math
 from keras_initx.diagnostics._judge.activation_facts import (
     ActivationFacts,
     activation_facts,
+    has_stable_point,
 )
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.rows import LayerRow
 
 NORMALIZE = "`keras.layers.LayerNormalization()`"
+CRITICAL = "`keras_initx.critical(model, x)`"
 LSUV = "`keras_initx.lsuv(model, x)`, which sets the scale of each kernel by the data"
 # Kernels are not the reason of a scale that is wrong by a thousand if all of them
 # together change it by less than ten.
@@ -41,7 +43,10 @@ def scale_remedy(
     if facts.is_mostly_mean:
         return f"{other_than_mean(activation)} Or use {LSUV}."
     if count := amplifying_layers(findings, activation):
-        return normalize(count, activation)
+        return (
+            f"{amplification(count, activation)}, so that no gain keeps it. "
+            f"{stabilize(findings, activation)}"
+        )
     return _kernel_remedy(findings, activation, facts, rows, direction)
 
 
@@ -68,12 +73,18 @@ def _kernel_remedy(
     )
 
 
-def normalize(count: int, activation: str) -> str:
+def amplification(count: int, activation: str) -> str:
+    """What an activation does to deviations."""
+    return f"{count} layers of {activation!r} amplify each deviation of the scale"
+
+
+def stabilize(findings: Findings, activation: str) -> str:
     """What to use with an activation that amplifies deviations."""
-    return (
-        f"{count} layers of {activation!r} amplify each deviation of the scale, so "
-        f"that no initializer keeps it. Put {NORMALIZE} after each of these layers."
-    )
+    is_chain = all(row.type != "Add" for row in findings.rows)
+    put = f"ut {NORMALIZE} after each of these layers."
+    if is_chain and has_stable_point(activation):
+        return f"Use {CRITICAL}, or p{put}"
+    return f"P{put}"
 
 
 def is_choice(activation: str) -> bool:

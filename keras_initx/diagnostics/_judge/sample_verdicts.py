@@ -3,12 +3,13 @@
 from keras_initx.diagnostics._judge.activation_facts import activation_facts
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.remedies import (
-    NORMALIZE,
+    amplification,
     amplifying_layers,
     is_choice,
     other_than_choice,
     other_than_mean,
     scale_remedy,
+    stabilize,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -69,14 +70,12 @@ def uneven_samples(findings: Findings) -> Verdict | None:
     activation = findings.activation(first)
     count, reason = amplifying_layers(findings, activation), ""
     if count:
-        reason = (
-            f"{count} layers of {activation!r} amplify each deviation of the scale. "
-        )
+        reason = f"{amplification(count, activation)}. "
     text = (
         f"from {findings.name(first)} on, the outputs for one input are more than "
         f"{limit:.1g} times as large as those for another, up to "
         f"{max(row.spread or 0.0 for row in rows):.2g} times. {reason}`lsuv` sets the "
-        f"scale of the whole batch only. Put {NORMALIZE} after each of these layers."
+        f"scale of the whole batch only. {stabilize(findings, activation)}"
     )
     return Verdict("uneven_samples", first.path, text)
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from typing import Any
 
-from keras_initx._report.table import Tabular, number
+from keras_initx._report.row_report import RowReport
+from keras_initx._report.table import number
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.jacobian import Jacobian
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
@@ -18,7 +18,7 @@ _GRADIENT_LEGEND = (
 )
 
 
-class SignalReport(Tabular):
+class SignalReport(RowReport[LayerRow]):
     """What `signal_report` saw: one row for each layer, in the order of execution.
 
     It prints as a table with the verdicts below, and shows as one in a notebook.
@@ -52,18 +52,12 @@ class SignalReport(Tabular):
         loss: float | None = None,
         jacobian: Jacobian | None = None,
     ) -> None:
+        super().__init__(rows)
         self.inputs = inputs
-        self.rows = rows
         self.verdicts = verdicts
         self.training = training
         self.loss = loss
         self.jacobian = jacobian
-
-    def __iter__(self) -> Iterator[LayerRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def __getitem__(self, path: str | int) -> LayerRow:
         """The row of a layer, by its path or by the end of it, or by its place."""

@@ -25,6 +25,19 @@ TEXTS = {
         "int. The `groups` of a grouped convolution. The kernel of each group is then "
         "drawn on its own. Defaults to `1`."
     ),
+    "scale": (
+        'str. `"isometry"` makes all singular values `gain`. `"variance"` multiplies '
+        "by `max(sqrt(out / in), 1)`, so that the outputs have `gain^2` times the mean "
+        'square of the inputs in layers of any shape. Defaults to `"isometry"`.'
+    ),
+    "strides": ("int. The product of the strides of a convolution. Defaults to `1`."),
+    "image_size": (
+        "int, list of int or None. The pixels of the layer's inputs: one number for "
+        "all spatial axes, or one for each. The kernel is then multiplied by "
+        '`border_gain`, which makes up for the zeros of `padding="same"`. Kernels '
+        "without spatial axes, and those of layers with `strides`, stay as they are. "
+        "Defaults to `None`, which changes nothing."
+    ),
     "seed": (
         "int, `keras.random.SeedGenerator` or None. As in Keras: an integer gives the "
         "same values at each call, a generator gives new ones, and None draws an "

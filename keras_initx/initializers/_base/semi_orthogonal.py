@@ -6,16 +6,27 @@ from typing import Any
 from keras_initx import _validate
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
+from keras_initx._kernel.borders import central_share
+from keras_initx._kernel.fan_rule import fans
 from keras_initx._kernel.haar import haar
 from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._base.image_size import factor_for, image_size_of
+
+_SCALES = ("isometry", "variance")
 
 
 class SemiOrthogonalInitializer(AxesInitializer):
-    """Base class: `gain` times Haar-random semi-orthogonal blocks, one per group."""
+    """Base class: `gain` times Haar-random semi-orthogonal blocks, one per group.
+
+    With `scale="variance"` each block is larger by the root of
+    `max(inputs, outputs) / n`, where an output sums n of the inputs on average.
+    """
 
     # A convolution has up to three.
     most_spatial_axes: float = math.inf
+    # How the taps share the variance. A single one loses nothing at the borders.
+    shares = staticmethod(central_share)
 
     def __init__(
         self,
@@ -25,11 +36,18 @@ class SemiOrthogonalInitializer(AxesInitializer):
         input_axes: list[int] | None = None,
         output_axes: list[int] | None = None,
         batch_axes: list[int] | None = None,
+        scale: str = "isometry",
+        strides: int = 1,
+        image_size: Any = None,
     ) -> None:
         super().__init__(seed, input_axes, output_axes, batch_axes)
         owner = type(self).__name__
         self.gain = gain_of(owner, gain)
         self.groups = _validate.positive_integer(owner, "groups", groups)
+        # Keras's own attribute of this name is a number, which nothing reads here.
+        self.scale: Any = _validate.choice(owner, "scale", scale, _SCALES)
+        self.strides = _validate.positive_integer(owner, "strides", strides)
+        self.image_size = image_size_of(owner, image_size)
 
     def check(self, axes: KernelAxes) -> None:
         if len(axes.spatial) > self.most_spatial_axes:
@@ -42,6 +60,17 @@ class SemiOrthogonalInitializer(AxesInitializer):
                 "`batch_axes`.",
             )
 
+    def singular_value(self, axes: KernelAxes, rows: int) -> float:
+        """That of each block of so many rows: `gain`, unless an argument changes it."""
+        owner = type(self).__name__
+        value = self.gain * factor_for(owner, self.image_size, axes, self.shares)
+        if self.scale == "isometry":
+            return value
+        # The rows are all inputs that lead to an output, or those of one tap.
+        summed = rows * fans(axes)[0] / axes.fan_in
+        columns = axes.count(axes.output) // self.groups
+        return value * math.sqrt(max(rows, columns) / summed)
+
     def blocks(self, axes: KernelAxes, rows: int, dtype: str) -> Any:
         """Matrices of shape `(batch, rows, out_channels)`.
 
@@ -49,7 +78,8 @@ class SemiOrthogonalInitializer(AxesInitializer):
         """
         batch, out_channels = axes.count(axes.batch), axes.count(axes.output)
         shape = (batch, self.groups, rows, out_channels // self.groups)
-        matrices = haar(shape, dtype, self.seed, self.gain)
+        value = self.singular_value(axes, rows)
+        matrices = haar(shape, dtype, self.seed, value)
         xp = namespace(matrices)
         return xp.reshape(xp.swapaxes(matrices, 1, 2), (batch, rows, out_channels))
 
@@ -58,4 +88,7 @@ class SemiOrthogonalInitializer(AxesInitializer):
             "gain": config_of(self.gain),
             "groups": self.groups,
             **super().get_config(),
+            "scale": self.scale,
+            "strides": self.strides,
+            "image_size": self.image_size,
         }

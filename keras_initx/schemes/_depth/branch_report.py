@@ -1,10 +1,11 @@
 """What a scheme did to the residual branches of a model."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from keras_initx._report.table import Tabular, number
+from keras_initx._report.row_report import RowReport
+from keras_initx._report.table import number
 
 _COLUMNS = ("addition", "layers", "depth", "projection", "factor", "note")
 
@@ -33,7 +34,7 @@ class BranchRow:
     note: str = ""
 
 
-class BranchReport(Tabular):
+class BranchReport(RowReport[BranchRow]):
     """One row for each residual branch, in the order of their additions.
 
     It prints as a table, and shows as one in a notebook.
@@ -45,17 +46,13 @@ class BranchReport(Tabular):
     """
 
     def __init__(self, branches: list[BranchRow], notes: list[str]) -> None:
-        self.branches = branches
+        super().__init__(branches)
         self.notes = notes
 
-    def __iter__(self) -> Iterator[BranchRow]:
-        return iter(self.branches)
-
-    def __len__(self) -> int:
-        return len(self.branches)
-
-    def __getitem__(self, place: int) -> BranchRow:
-        return self.branches[place]
+    @property
+    def branches(self) -> list[BranchRow]:
+        """The rows."""
+        return self.rows
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, for example for JSON."""

@@ -1,25 +1,18 @@
 """The residual branches of a model, or an error that says why there are none."""
 
-import contextlib
 import warnings
 from typing import Any
 
 import keras
 
 from keras_initx import _validate
-from keras_initx._model.batches import one_batch
 from keras_initx._model.branches.branch import BranchLayer, ResidualBranch
 from keras_initx._model.branches.find import Residuals, find_residuals
-from keras_initx._model.example_batch import example_batches
 from keras_initx._model.layer_kernel import LayerKernel
 from keras_initx._model.left_alone import why_left_alone
-from keras_initx._model.observer import Observer
-from keras_initx._model.trace import trace
+from keras_initx._model.recorded import recorded
 from keras_initx._model.training_step import check_model
 from keras_initx.schemes._depth.branch_report import BranchRow
-
-# A text names so many layers.
-_FEW = 3
 
 
 def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
@@ -35,10 +28,7 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
             branch.
     """
     check_model(owner, model)
-    if x is None:
-        found = _without_data(owner, model)
-    else:
-        found = _on_batch(owner, model, one_batch(owner, x, 1))
+    found, _ = recorded(owner, model, x, find_residuals)
     if not found.branches:
         raise _validate.error(
             owner,
@@ -51,48 +41,15 @@ def residuals_of(owner: str, model: Any, x: Any) -> Residuals:
     return found
 
 
-def _without_data(owner: str, model: keras.layers.Layer) -> Residuals:
-    """What is found on inputs of zeros."""
-    for batch in example_batches(model):
-        # A size that the model leaves open may be too small for it.
-        with contextlib.suppress(Exception):
-            return find_residuals(model, batch)
-    raise _validate.error(
-        owner,
-        "a batch of inputs `x`, unless the model is a Functional or Sequential one "
-        "that is built",
-        f"x=None, the model {model.name!r} of class {type(model).__name__}",
-        "Pass a few samples: only their shapes matter.",
-    )
-
-
-def _on_batch(owner: str, model: keras.layers.Layer, batch: Any) -> Residuals:
-    """What is found on a batch."""
-    try:
-        return find_residuals(model, batch)
-    except Exception as error:
-        # If the model cannot be called at all, it is this error that tells why.
-        trace(model, batch, Observer())
-        raise _validate.error(
-            owner,
-            "a model whose operations can be traced, as in a compiled training step",
-            f"the model {model.name!r}, whose trace ends in {type(error).__name__}",
-            "In its `call`, use `keras.ops.where` or `keras.ops.cond` instead of an "
-            "`if` on the values of tensors.",
-        ) from error
-
-
 def warn_of_normalization(
     owner: str, layers: list[keras.layers.Layer], advice: str
 ) -> None:
     """A warning if there is a normalization where the scheme does without."""
     paths = list(dict.fromkeys(layer.path for layer in layers))
     if paths:
-        more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
         warnings.warn(
             f"`{owner}` is for models without normalization, which undoes the scale of "
-            f"the kernels before it. There are: {', '.join(paths[:_FEW])}{more}. "
-            f"{advice}",
+            f"the kernels before it. There are: {_validate.few(paths)}. {advice}",
             stacklevel=3,
         )
 

@@ -45,6 +45,7 @@ class LSUVPass(Observer):
     center: bool
     strict: bool
     progress: keras.utils.Progbar | None
+    owner: str = "lsuv"
 
     def __post_init__(self) -> None:
         self.warnings: list[str] = []
@@ -103,6 +104,10 @@ class LSUVPass(Observer):
 
     # How it is drawn, measured and scaled
 
+    def target_of(self, layer: keras.layers.Layer) -> float:
+        """The standard deviation that a layer gets; a subclass may tell them apart."""
+        return self.target_std
+
     def _draw(self, described: LayerKernel) -> None:
         """Draws new kernels, if an initializer was given.
 
@@ -138,12 +143,12 @@ class LSUVPass(Observer):
             shown(tensor, mask, kept), tuple(sorted(kept))
         )
         if not np.isfinite(mean + variance).all():
-            raise not_finite(call, self._batch, tensor)
+            raise not_finite(self.owner, call, self._batch, tensor)
         return correct(
             mean,
             variance,
             bias,
-            target_std=self.target_std,
+            target_std=self.target_of(call.layer),
             tolerance=self.tolerance,
             units=units,
             is_centered=self.center and described.bias is not None,
@@ -216,12 +221,14 @@ class LSUVPass(Observer):
             return ""
         if self.strict:
             raise _validate.error(
-                "lsuv",
+                self.owner,
                 "pre-activations that vary, because of `strict`",
                 f"layer {path!r} ({note})",
                 advice,
             )
-        self.warnings.append(f"`lsuv` left layer {path!r} alone ({note}). {advice}")
+        self.warnings.append(
+            f"`{self.owner}` left layer {path!r} alone ({note}). {advice}"
+        )
         return note
 
     def _remark(self, described: LayerKernel, correction: Correction) -> str:

@@ -1,10 +1,11 @@
 """What LSUV did to each layer."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from keras_initx._report.table import Tabular, number
+from keras_initx._report.row_report import RowReport
+from keras_initx._report.table import number
 
 _COLUMNS = (
     "layer",
@@ -49,7 +50,7 @@ class LayerRow:
     note: str = ""
 
 
-class LSUVReport(Tabular):
+class LSUVReport(RowReport[LayerRow]):
     """What `lsuv` did: one row for each layer with weights, in order of execution.
 
     It prints as a table, and shows as one in a notebook.
@@ -61,23 +62,8 @@ class LSUVReport(Tabular):
     """
 
     def __init__(self, target_std: float, rows: list[LayerRow]) -> None:
+        super().__init__(rows)
         self.target_std = target_std
-        self.rows = rows
-
-    def __iter__(self) -> Iterator[LayerRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, path: str | int) -> LayerRow:
-        """The row of a layer, by its path or its number."""
-        if isinstance(path, int):
-            return self.rows[path]
-        for row in self.rows:
-            if row.path == path:
-                return row
-        raise KeyError(path)
 
     @property
     def scaled(self) -> list[LayerRow]:

@@ -10,10 +10,13 @@ from keras_initx._model.observer import LayerCall
 from keras_initx._model.tensors import is_float_tensor
 
 
-def not_finite(call: LayerCall, batch: LayerCall | None, tensor: Any) -> ValueError:
+def not_finite(
+    owner: str, call: LayerCall, batch: LayerCall | None, tensor: Any
+) -> ValueError:
     """Returns the error that names the cause.
 
     Args:
+        owner: str. Who asks.
         call: LayerCall. The first call whose pre-activation is not finite.
         batch: LayerCall or None. The call of the model itself.
         tensor: The pre-activation.
@@ -21,27 +24,27 @@ def not_finite(call: LayerCall, batch: LayerCall | None, tensor: Any) -> ValueEr
     layer = f"layer {call.layer.path!r} (`{type(call.layer).__name__}`)"
     if batch is not None and not _are_finite(batch):
         return _validate.error(
-            "lsuv",
+            owner,
             "a batch of finite numbers",
             f"NaN or infinity in the batch, found at {layer}",
             "Clean or scale the data.",
         )
     if not _are_finite(call):
         return _validate.error(
-            "lsuv",
+            owner,
             "finite inputs of each layer",
             f"NaN or infinity in the inputs of {layer}",
             "Check the layers before it that have no kernel.",
         )
     if keras.backend.standardize_dtype(tensor.dtype) == "float16":
         return _validate.error(
-            "lsuv",
+            owner,
             "pre-activations below 65504, the largest float16",
             f"an overflow in {layer}",
             "Scale the data, or use 'mixed_bfloat16'.",
         )
     return _validate.error(
-        "lsuv",
+        owner,
         "finite pre-activations",
         f"NaN or infinity from {layer}, whose inputs are finite",
         "Check its weights.",

@@ -21,9 +21,6 @@ from keras_initx.schemes._lsuv.lsuv_report import LSUVReport
 # With verbose="auto" a model with more layers than this gets a progress bar.
 _MANY_LAYERS = 50
 
-# A warning names so many layers.
-_FEW = 3
-
 # float32 holds the squares of these, and the kernels that lead to them.
 _SMALLEST_STD, _LARGEST_STD = 1e-10, 1e10
 
@@ -53,6 +50,10 @@ def lsuv(
     with `a = kernel * inputs`. The variance is taken over samples, positions and
     channels together. Without biases, `factor = target_std / Std[a]`. Use it for
     networks without normalization, and for activations whose gain is not known.
+
+    It sets the scale of the whole batch, and not that of each sample. With GELU, SiLU
+    and Mish, samples that differ in scale differ more after each layer. In deep
+    networks of these use `critical`.
 
     The model runs once, eagerly and in inference mode. Each layer is corrected when it
     is called, before its activation, and passes on the corrected output. So all layers
@@ -178,10 +179,9 @@ def _nothing_scaled(report: LSUVReport) -> list[str]:
     """A warning if no layer has been scaled."""
     if report.scaled:
         return []
-    reasons = ", ".join(f"{row.path!r} ({row.note})" for row in report.rows[:_FEW])
+    reasons = _validate.few([f"{row.path!r} ({row.note})" for row in report])
     found = f"Left alone: {reasons}" if reasons else "No layer has a kernel"
-    more = f" and {len(report) - _FEW} more" if len(report) > _FEW else ""
-    return [f"`lsuv` has scaled no layer of this model. {found}{more}."]
+    return [f"`lsuv` has scaled no layer of this model. {found}."]
 
 
 def _progress(model: keras.Model, verbose: Any) -> keras.utils.Progbar | None:

@@ -1,10 +1,10 @@
 """What became of each variable of a model."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from keras_initx._report.table import Tabular
+from keras_initx._report.row_report import RowReport
 
 _COLUMNS = ("variable", "shape", "drawn by", "initializer", "note")
 
@@ -29,7 +29,7 @@ class DrawRow:
     note: str = ""
 
 
-class DrawReport(Tabular):
+class DrawReport(RowReport[DrawRow]):
     """One row for each variable, in the order of the layers.
 
     It prints as a table, and shows as one in a notebook.
@@ -43,17 +43,8 @@ class DrawReport(Tabular):
     _notes = 3
 
     def __init__(self, rows: list[DrawRow], seed: int) -> None:
-        self.rows = rows
+        super().__init__(rows)
         self.seed = seed
-
-    def __iter__(self) -> Iterator[DrawRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: int) -> DrawRow:
-        return self.rows[place]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, for example for JSON."""

@@ -4,16 +4,14 @@ import contextlib
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_initx import _validate
-from keras_initx._backend import next_state, on_host
 from keras_initx._backend.global_seeds import own_global_seeds
-from keras_initx._backend.seeds import folded
 from keras_initx._model.changes import Changes
 from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 from keras_initx._model.layer_tree import kept_states
 from keras_initx._model.model_variables import ModelVariable, model_variables
+from keras_initx._model.one_seed import one_seed
 from keras_initx._model.optimizers import (
     begin_again,
     copies_follow,
@@ -127,7 +125,7 @@ def reinitialize(
         chosen,
         {} if like is None else PRESETS[like](model, variables),
         Selection(_OWNER, layers, "layers with variables"),
-        _integer(seed),
+        one_seed(_OWNER, seed),
     )
     draws.check(variables)
     changes = Changes()
@@ -155,17 +153,6 @@ def _states(variables: list[ModelVariable]) -> list[keras.Variable]:
     """What stateful recurrent layers remember of the last batch."""
     parents = {id(one): one for each in variables for one in each.parents}
     return [state for one in parents.values() for state in kept_states(one)]
-
-
-def _integer(seed: Any) -> int:
-    """One integer, also from a generator, which moves on, or from Python's."""
-    if isinstance(seed, keras.random.SeedGenerator):
-        words = [int(word) for word in np.ravel(on_host(next_state(seed)))]
-        return folded(words[0], str(words[1:]))
-    if seed is None:
-        # Keras's own way of taking one.
-        return int(keras.initializers.RandomNormal().seed)
-    return _validate.integer(_OWNER, "seed", seed)
 
 
 def _not_built(model: keras.layers.Layer) -> ValueError:

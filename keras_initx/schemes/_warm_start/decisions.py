@@ -11,6 +11,7 @@ import numpy as np
 from keras_initx import _validate
 from keras_initx._model.model_variables import ModelVariable
 from keras_initx._model.variable_rules import VariableRules
+from keras_initx._model.variable_seeds import VariableSeeds
 from keras_initx.schemes._warm_start.automatic_choice import (
     AutomaticChoice,
     Choice,
@@ -21,7 +22,6 @@ from keras_initx.schemes._warm_start.resize_rules import RULES, Resizing
 from keras_initx.schemes._warm_start.start_report import StartRow
 from keras_initx.schemes._warm_start.stored_layers import StoredVariable
 from keras_initx.schemes._warm_start.unit_copies import repeated
-from keras_initx.schemes._warm_start.variable_seeds import VariableSeeds
 
 _OWNER = "warm_start"
 

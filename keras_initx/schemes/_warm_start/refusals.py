@@ -107,5 +107,6 @@ def unequal_units(path: str) -> ValueError:
 
 def _few(layers: StoredLayer) -> str:
     """The first variables, by their paths and shapes."""
-    found = [f"{each.path} {each.shape}" for each in layers.all_variables()]
-    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if found[3:] else "")
+    return _validate.few(
+        [f"{each.path} {each.shape}" for each in layers.all_variables()]
+    )

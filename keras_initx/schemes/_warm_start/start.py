@@ -9,12 +9,12 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._model.variable_rules import VariableRules
+from keras_initx._model.variable_seeds import VariableSeeds
 from keras_initx.schemes._warm_start.model_layers import model_layers
 from keras_initx.schemes._warm_start.refusals import check_model, check_rules
 from keras_initx.schemes._warm_start.start_report import StartReport
 from keras_initx.schemes._warm_start.stored_layers import StoredLayer
 from keras_initx.schemes._warm_start.transfer import Transfer
-from keras_initx.schemes._warm_start.variable_seeds import VariableSeeds
 from keras_initx.schemes._warm_start.weights_files import opened
 
 _OWNER = "warm_start"

@@ -1,10 +1,10 @@
 """What `warm_start` did to each variable."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from keras_initx._report.table import Tabular
+from keras_initx._report.row_report import RowReport
 
 _COLUMNS = ("variable", "source", "action", "rule", "shapes", "note")
 ACTIONS = ("taken", "resized", "zeroed", "left")
@@ -33,7 +33,7 @@ class StartRow:
     note: str = ""
 
 
-class StartReport(Tabular):
+class StartReport(RowReport[StartRow]):
     """One row for each variable of the model, in the order of `model.weights`.
 
     It prints as a table of the variables that were not simply taken, and shows as one
@@ -51,18 +51,14 @@ class StartReport(Tabular):
     def __init__(
         self, variables: list[StartRow], unused: list[str], notes: list[str]
     ) -> None:
-        self.variables = variables
+        super().__init__(variables)
         self.unused = unused
         self.notes = notes
 
-    def __iter__(self) -> Iterator[StartRow]:
-        return iter(self.variables)
-
-    def __len__(self) -> int:
-        return len(self.variables)
-
-    def __getitem__(self, place: int) -> StartRow:
-        return self.variables[place]
+    @property
+    def variables(self) -> list[StartRow]:
+        """The rows."""
+        return self.rows
 
     def counts(self) -> dict[str, int]:
         """How many variables were taken, resized, zeroed and left."""

@@ -14,6 +14,7 @@ from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 from keras_initx._model.model_variables import model_variables
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.variable_rules import VariableRules
+from keras_initx._model.variable_seeds import VariableSeeds
 from keras_initx.schemes._warm_start.automatic_choice import AutomaticChoice
 from keras_initx.schemes._warm_start.decisions import Decision, Decisions
 from keras_initx.schemes._warm_start.model_layers import model_layers
@@ -29,7 +30,6 @@ from keras_initx.schemes._warm_start.stored_layers import StoredLayer
 from keras_initx.schemes._warm_start.unit_check import unequal_copies
 from keras_initx.schemes._warm_start.unit_copies import UnitCopies
 from keras_initx.schemes._warm_start.unit_flow import UnitFlow
-from keras_initx.schemes._warm_start.variable_seeds import VariableSeeds
 
 
 class Transfer:

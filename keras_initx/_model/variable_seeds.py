@@ -22,7 +22,7 @@ class VariableSeeds:
         self._seed = keras.random.SeedGenerator() if seed is None else seed
 
     def __call__(self, path: str) -> Any:
-        """The seed of what comes from the variable of the source with this path."""
+        """The seed of the variable with this path."""
         if isinstance(self._seed, keras.random.SeedGenerator):
             return self._seed
         return folded(self._seed, path)

@@ -1,0 +1,1 @@
+"""The edge of chaos on a whole model."""

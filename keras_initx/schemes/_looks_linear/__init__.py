@@ -1,0 +1,1 @@
+"""The scheme that makes a whole model start as a linear function."""
