@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_initx._backend.dataflow import record
+from keras_initx._model.first_samples import on_first_samples
 from keras_initx._model.graph import Dataflow
 from keras_initx._model.graph_reader import GraphReader
 from keras_initx._model.interrupts import hold_interrupts
@@ -13,8 +14,6 @@ from keras_initx._model.observer import Observer
 from keras_initx._model.preserve import preserve_state
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.trace import trace
-
-_SAMPLES = 2
 
 
 def dataflow(
@@ -33,14 +32,7 @@ def dataflow(
     if any(not layer.built for layer in sublayers(model)):
         # No variable may be made while the operations are recorded.
         trace(model, inputs, Observer())
-    shortened = first_samples(inputs)
-    if shortened is not None:
-        try:
-            return _recorded(model, shortened, has_leaves)
-        except Exception:
-            # The size of its batch is fixed. Or the error comes again.
-            pass
-    return _recorded(model, inputs, has_leaves)
+    return on_first_samples(inputs, lambda few: _recorded(model, few, has_leaves))
 
 
 def _recorded(model: keras.layers.Layer, inputs: Any, has_leaves: bool) -> Dataflow:
@@ -53,14 +45,3 @@ def _recorded(model: keras.layers.Layer, inputs: Any, has_leaves: bool) -> Dataf
     with hold_interrupts(), preserve_state(model):
         operations = record(run, inputs)
     return GraphReader(marks, has_leaves).read(operations)
-
-
-def first_samples(inputs: Any) -> Any:
-    """The first samples, if all inputs count the same samples; None otherwise."""
-    leaves = [leaf for leaf in keras.tree.flatten(inputs) if leaf is not None]
-    sizes = {leaf.shape[0] if len(leaf.shape) else 0 for leaf in leaves}
-    if len(sizes) != 1 or max(sizes) <= _SAMPLES:
-        return None
-    return keras.tree.map_structure(
-        lambda leaf: leaf if leaf is None else leaf[:_SAMPLES], inputs
-    )

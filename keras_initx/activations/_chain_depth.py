@@ -6,13 +6,7 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._keras import direct_sublayers
-
-_ACTIVATION_LAYERS = (
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ELU,
-)
+from keras_initx._model.activation_layers import ACTIVATION_LAYERS
 
 
 def chain_depth(owner: str, model: keras.Model) -> int:
@@ -87,6 +81,6 @@ def _is_nonlinear(layer: keras.layers.Layer) -> bool:
     activation = getattr(layer, "activation", None)
     if any(each is not activation for each in direct_sublayers(layer)):
         raise ValueError(f"with {layer.name!r}, which has layers inside")
-    if isinstance(layer, _ACTIVATION_LAYERS):
+    if isinstance(layer, ACTIVATION_LAYERS):
         return True
     return activation not in (None, keras.activations.linear)

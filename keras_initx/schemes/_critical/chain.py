@@ -12,8 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initx._model.activation_layers import ACTIVATION_LAYERS
 from keras_initx._model.branches.paths import is_normalization
-from keras_initx._model.dataflow import first_samples
+from keras_initx._model.first_samples import on_first_samples
 from keras_initx._model.layer_kernel import LayerKernel, layer_kernel
 from keras_initx._model.layer_tree import own_variables
 from keras_initx._model.observer import LayerCall, Observer
@@ -22,7 +23,6 @@ from keras_initx._model.tensors import is_float_tensor
 from keras_initx._model.trace import trace
 from keras_initx.schemes._critical.known_activations import which_activation
 from keras_initx.schemes._critical.layer_kinds import (
-    ACTIVATIONS,
     HANDING_ON,
     POOLING,
     is_activation,
@@ -48,14 +48,7 @@ def find_chain(model: keras.layers.Layer, batch: Any) -> "ChainPass":
     """The chain of a model that is called on this batch, or on two samples of it."""
     # During the pass the layers cannot be asked: their calls are watched.
     own = {id(each) for each in sublayers(model) if is_activation(each)}
-    shorter = first_samples(batch)
-    if shorter is not None:
-        try:
-            return _found(model, shorter, own)
-        except Exception:
-            # The size of its batch is fixed. Or the error comes again.
-            pass
-    return _found(model, batch, own)
+    return on_first_samples(batch, lambda few: _found(model, few, own))
 
 
 def _found(model: keras.layers.Layer, batch: Any, own: set[int]) -> "ChainPass":
@@ -181,7 +174,7 @@ class ChainPass(Observer):
         signal = signals[0]
         if isinstance(layer, keras.layers.Rescaling) and signal.kind == INPUT:
             return signal
-        is_one = isinstance(layer, ACTIVATIONS) or id(layer) in self._own
+        is_one = isinstance(layer, ACTIVATION_LAYERS) or id(layer) in self._own
         activation = layer if is_one else None
         if type(layer) is keras.layers.Activation:
             activation = layer.activation

@@ -7,13 +7,6 @@ from keras_initx._model.branches.paths import is_normalization
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx.schemes._critical.applied import Applied
 
-ACTIVATIONS = (
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ELU,
-    keras.layers.Softmax,
-)
 _RANKS = ("1D", "2D", "3D")
 POOLING = tuple(
     getattr(keras.layers, f"{which}{kind}Pooling{rank}")

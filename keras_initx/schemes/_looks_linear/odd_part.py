@@ -10,10 +10,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_initx._model.activation_layers import ACTIVATION_LAYERS
 from keras_initx.layers import CReLU
 
-# Layers that are nothing but an activation; `Activation` has an attribute besides.
-_ACTIVATIONS = (layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax)
 # From small numbers to such that no bound of an activation is overlooked.
 _POINTS = np.concatenate([np.geomspace(0.01, 1000, 60), np.linspace(0.05, 8, 60)])
 # Relative to 1 + |x|. The error of GELU in float32 is below 1e-6.
@@ -23,7 +22,7 @@ _TOLERANCE = 1e-5
 def activation_of(layer: layers.Layer) -> Any:
     """What bends the output of a layer: a function or layer; None for a linear one."""
     found = getattr(layer, "activation", None)
-    if isinstance(layer, (CReLU, *_ACTIVATIONS)):
+    if isinstance(layer, (CReLU, *ACTIVATION_LAYERS)):
         found = layer
     if not callable(found) or isinstance(layer, layers.RNN):
         return None
