@@ -58,7 +58,7 @@ class KernelGraph:
         """The kernels and activations from which a node gets its inputs."""
         return self._walk(self.nodes[place].sources, lambda n: self.nodes[n].sources)
 
-    def behind(self, place: int) -> list[int]:
+    def followers(self, place: int) -> list[int]:
         """The kernels and activations that get the output of a node."""
         return self._walk(self._next[place], self._next.__getitem__)
 

@@ -122,7 +122,7 @@ class Roles:
     def _find_groups(self, makers: dict[int, list[int]]) -> None:
         """No pair may lie in two groups of a convolution, before it or after it."""
         groups = {
-            n: math.lcm(*map(self._groups, (*found, *self._graph.behind(n))))
+            n: math.lcm(*map(self._groups, (*found, *self._graph.followers(n))))
             for n, found in makers.items()
         }
         is_changed = True
