@@ -57,11 +57,11 @@ def view(tensor: Any) -> Any:
 
 def assign(variable: keras.Variable, value: Any) -> None:
     """Assigns to a variable, also while a layer runs in mixed precision."""
-    if keras.backend.standardize_dtype(stored(variable).dtype) == variable.dtype:
+    kept = stored(variable)
+    if keras.backend.standardize_dtype(kept.dtype) == variable.dtype:
         variable.assign(value)
         return
     # Keras assigns to the rounded copy that layers see in mixed precision.
-    kept = stored(variable)
     with torch.no_grad():
         kept.copy_(keras.ops.convert_to_tensor(value, dtype=kept.dtype))
 

@@ -32,6 +32,11 @@ def layer_tree(model: keras.layers.Layer) -> list[Place]:
     return list(_below(Place(model, (), ""), {id(model)}))
 
 
+def label(layer: keras.layers.Layer) -> str:
+    """The path of a layer; its name if it has no variables, and so no path."""
+    return layer.path or layer.name
+
+
 def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     """The variables of a layer that none of its sublayers has, seeds too."""
     below = {id(v) for each in direct_sublayers(layer) for v in each.variables}

@@ -11,13 +11,13 @@ from keras_initx._kernel.haar import haar
 from keras_initx._kernel.polynomials import product
 from keras_initx._kernel.random import uniform
 from keras_initx._registry import register
+from keras_initx.initializers._base.all_taps_orthogonal import AllTapsOrthogonal
 from keras_initx.initializers._base.arguments import shared_arguments
-from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "convolution_orthogonal")
 @shared_arguments
-class ConvolutionOrthogonal(SemiOrthogonalInitializer):
+class ConvolutionOrthogonal(AllTapsOrthogonal):
     """Draws a convolution that is orthogonal as a whole and uses the whole kernel.
 
         K(z) = gain * Q prod_s prod_a (P_as + (I - P_as) z_a)

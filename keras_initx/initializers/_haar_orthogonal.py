@@ -5,13 +5,13 @@ from typing import Any
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx._kernel.borders import equal_shares
 from keras_initx._registry import register
+from keras_initx.initializers._base.all_taps_orthogonal import AllTapsOrthogonal
 from keras_initx.initializers._base.arguments import shared_arguments
-from keras_initx.initializers._base.semi_orthogonal import SemiOrthogonalInitializer
 
 
 @register("initializers", "haar_orthogonal")
 @shared_arguments
-class HaarOrthogonal(SemiOrthogonalInitializer):
+class HaarOrthogonal(AllTapsOrthogonal):
     """Fills a kernel with `gain` times a Haar-random semi-orthogonal matrix.
 
     The kernel is read as a matrix `W` of shape `(fan_in, out_channels)`. The rows are

@@ -1,14 +1,10 @@
 """Mirrored kernels: the network starts as a linear one."""
 
-import dataclasses
 from typing import Any
 
-from keras import ops
-
 from keras_initx import _validate
-from keras_initx._kernel.arrays import in_reach
 from keras_initx._kernel.axes import KernelAxes
-from keras_initx._kernel.mirrors import mirrored
+from keras_initx._kernel.mirrors import Mirror, mirrored
 from keras_initx._registry import register
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.based_initializer import BasedInitializer
@@ -120,7 +116,7 @@ class LooksLinear(BasedInitializer):
         self.period = _period(period, self.mirror)
 
     def check(self, axes: KernelAxes) -> None:
-        if not self._mirrored(axes):
+        if not self._mirrors(axes):
             raise _validate.error(
                 "LooksLinear",
                 f"a kernel with axes to mirror (mirror={self.mirror!r})",
@@ -129,11 +125,11 @@ class LooksLinear(BasedInitializer):
                 "A depthwise convolution takes mirror='input', which makes the kernels "
                 "of both halves equal, or `base` itself.",
             )
-        for each in self._mirrored(axes):
+        for each in self._mirrors(axes):
             self._check_run(axes, each)
         check_layer(self.mirror, axes)
 
-    def _check_run(self, axes: KernelAxes, mirror: "_Mirror") -> None:
+    def _check_run(self, axes: KernelAxes, mirror: Mirror) -> None:
         """Raises if the runs do not fill the axis, or have no halves."""
         size, run = axes.shape[mirror.axis], mirror.run
         if size == 0 or (run and size % run == 0 and run % 2 == 0):
@@ -158,19 +154,12 @@ class LooksLinear(BasedInitializer):
         )
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
-        mirrors = self._mirrored(axes)
-        half = list(axes.shape)
-        for each in mirrors:
-            half[each.axis] //= 2
-        half_axes = dataclasses.replace(axes, shape=tuple(half))
-        drawn = ops.convert_to_tensor(self.draw_base(half_axes, dtype), dtype)
-        # What has values is cheaper to copy in NumPy.
-        kernel = in_reach(drawn)
-        for each in mirrors:
-            kernel = mirrored(kernel, each.axis, each.run, each.sign)
-        return kernel
+        def half(axes: KernelAxes) -> Any:
+            return self.draw_base(axes, dtype)
 
-    def _mirrored(self, axes: KernelAxes) -> list["_Mirror"]:
+        return mirrored(half, axes, self._mirrors(axes), dtype)
+
+    def _mirrors(self, axes: KernelAxes) -> list[Mirror]:
         """The axes to mirror; none if one of them is missing."""
         found = []
         if self.mirror != "output":
@@ -178,24 +167,15 @@ class LooksLinear(BasedInitializer):
             is_copied = self.mirror == "input" and not axes.input
             for axis in axes.batch[-1:] if is_copied else axes.input[-1:]:
                 run = self.period or axes.shape[axis]
-                found.append(_Mirror(axis, run, 1 if is_copied else -1))
+                found.append(Mirror(axis, run, 1 if is_copied else -1))
         if self.mirror != "input":
             for axis in axes.output[-1:]:
                 run, rest = divmod(axes.shape[axis], self.groups)
-                found.append(_Mirror(axis, 0 if rest else run))
+                found.append(Mirror(axis, 0 if rest else run))
         return found if len(found) == 1 + (self.mirror == "both") else []
 
     def get_config(self) -> dict[str, Any]:
         return {"mirror": self.mirror, "period": self.period, **super().get_config()}
-
-
-@dataclasses.dataclass(frozen=True)
-class _Mirror:
-    """An axis, how long its runs are, and the sign of their second halves."""
-
-    axis: int
-    run: int
-    sign: int = -1
 
 
 def _period(period: Any, mirror: str) -> int | None:

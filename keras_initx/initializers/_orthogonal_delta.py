@@ -103,6 +103,4 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
         return delta(matrices, axes, self.tap)
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["image_size"]
-        return {"tap": self.tap, **config}
+        return {"tap": self.tap, **super().get_config()}

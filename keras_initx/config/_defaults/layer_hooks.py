@@ -18,6 +18,7 @@ from keras import layers
 
 from keras_initx._keras import is_of_keras
 from keras_initx._kernel.contexts import Contexts
+from keras_initx._model.attention_layers import ATTENTIONS
 from keras_initx._model.hooks import Hooks
 from keras_initx._model.layer_axes import axes_arguments
 from keras_initx._model.weight_arguments import (
@@ -33,7 +34,7 @@ _supplies = Contexts("default_initializers")
 # Whether a layer is making its sublayers.
 _inside = Contexts("inside_a_layer")
 # Keras's own layers that copy an initializer, when they are built or made.
-_COPY_IN_BUILD = (layers.MultiHeadAttention, layers.GroupQueryAttention)
+_COPY_IN_BUILD = ATTENTIONS
 _COPY_IN_INIT = (layers.Bidirectional,)
 _arounds: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
 

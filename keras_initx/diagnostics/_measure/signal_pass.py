@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from keras_initx._model.layer_kernel import layer_kernel
+from keras_initx._model.layer_tree import label
 from keras_initx._model.recurrent import gate_names, steps_of
 from keras_initx._model.tensors import first_tensor, shown
 from keras_initx._model.trace import LayerCall, Observer
@@ -175,8 +176,7 @@ class SignalPass(QuietObserver):
 
     def unseen(self, layer: layers.Layer) -> None:
         if id(layer) not in self._layers:
-            path = layer.path or layer.name
-            row = LayerRow(path, type(layer).__name__, note=_COMPILED)
+            row = LayerRow(label(layer), type(layer).__name__, note=_COMPILED)
             self._layers[id(layer)] = _LayerState(row)
             self.rows.append(row)
 
@@ -249,5 +249,5 @@ def _path(call: LayerCall) -> str:
     layer, parents = call.layer, call.parents[1:]
     if layer.path:
         return layer.path
-    prefix = (parents[-1].path or parents[-1].name,) if parents else ()
+    prefix = (label(parents[-1]),) if parents else ()
     return "/".join((*prefix, layer.name))

@@ -6,12 +6,10 @@ from typing import Any
 from keras_initx import _validate
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
-from keras_initx._kernel.borders import central_share
 from keras_initx._kernel.fan_rule import fans
 from keras_initx._kernel.haar import haar
 from keras_initx.activations._gain_argument import config_of, gain_of
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
-from keras_initx.initializers._base.image_size import factor_for, image_size_of
 
 _SCALES = ("isometry", "variance")
 
@@ -25,8 +23,6 @@ class SemiOrthogonalInitializer(AxesInitializer):
 
     # A convolution has up to three.
     most_spatial_axes: float = math.inf
-    # How the taps share the variance. A single one loses nothing at the borders.
-    shares = staticmethod(central_share)
 
     def __init__(
         self,
@@ -38,7 +34,6 @@ class SemiOrthogonalInitializer(AxesInitializer):
         batch_axes: list[int] | None = None,
         scale: str = "isometry",
         strides: int = 1,
-        image_size: Any = None,
     ) -> None:
         super().__init__(seed, input_axes, output_axes, batch_axes)
         owner = type(self).__name__
@@ -47,7 +42,6 @@ class SemiOrthogonalInitializer(AxesInitializer):
         # Keras's own attribute of this name is a number, which nothing reads here.
         self.scale: Any = _validate.choice(owner, "scale", scale, _SCALES)
         self.strides = _validate.positive_integer(owner, "strides", strides)
-        self.image_size = image_size_of(owner, image_size)
 
     def check(self, axes: KernelAxes) -> None:
         if len(axes.spatial) > self.most_spatial_axes:
@@ -62,14 +56,12 @@ class SemiOrthogonalInitializer(AxesInitializer):
 
     def singular_value(self, axes: KernelAxes, rows: int) -> float:
         """That of each block of so many rows: `gain`, unless an argument changes it."""
-        owner = type(self).__name__
-        value = self.gain * factor_for(owner, self.image_size, axes, self.shares)
         if self.scale == "isometry":
-            return value
+            return self.gain
         # The rows are all inputs that lead to an output, or those of one tap.
         summed = rows * fans(axes)[0] / axes.fan_in
         columns = axes.count(axes.output) // self.groups
-        return value * math.sqrt(max(rows, columns) / summed)
+        return self.gain * math.sqrt(max(rows, columns) / summed)
 
     def blocks(self, axes: KernelAxes, rows: int, dtype: str) -> Any:
         """Matrices of shape `(batch, rows, out_channels)`.
@@ -90,5 +82,4 @@ class SemiOrthogonalInitializer(AxesInitializer):
             **super().get_config(),
             "scale": self.scale,
             "strides": self.strides,
-            "image_size": self.image_size,
         }

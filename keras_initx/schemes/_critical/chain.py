@@ -6,6 +6,7 @@ them, whatever the weights are.
 """
 
 import dataclasses
+import itertools
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from keras_initx._model.activation_layers import ACTIVATION_LAYERS
 from keras_initx._model.branches.paths import is_normalization
 from keras_initx._model.first_samples import on_first_samples
 from keras_initx._model.layer_kernel import LayerKernel, layer_kernel
-from keras_initx._model.layer_tree import own_variables
+from keras_initx._model.layer_tree import label, own_variables
 from keras_initx._model.observer import LayerCall, Observer
 from keras_initx._model.sublayers import OPAQUE, sublayers
 from keras_initx._model.tensors import is_float_tensor
@@ -169,7 +170,7 @@ class ChainPass(Observer):
         if known is not None:
             return _after_kernel(known)
         if not inputs:
-            return Signal(UNKNOWN, name=layer.path or layer.name)
+            return Signal(UNKNOWN, name=label(layer))
         signals = [self._signal(each) for each in inputs]
         signal = signals[0]
         if isinstance(layer, keras.layers.Rescaling) and signal.kind == INPUT:
@@ -187,17 +188,17 @@ class ChainPass(Observer):
         if isinstance(layer, HANDING_ON):
             return signal
         if isinstance(layer, POOLING):
-            return dataclasses.replace(signal, pooling=layer.path or layer.name)
+            return dataclasses.replace(signal, pooling=label(layer))
         if isinstance(layer, keras.layers.Concatenate):
             return self._merged(signals)
-        return self._told(tensor, layer.path or layer.name)
+        return self._told(tensor, label(layer))
 
     def _told(self, tensor: Any, name: str) -> Signal:
         """The signal of a tensor that a known activation makes of one before."""
         if is_float_tensor(tensor):
-            recent = reversed(list(self._signals.values()))
-            alike = [each for each in recent if _size(each[0]) == _size(tensor)]
-            for before, signal in alike[:_RECENT]:
+            recent = reversed(self._signals.values())
+            alike = (each for each in recent if _size(each[0]) == _size(tensor))
+            for before, signal in itertools.islice(alike, _RECENT):
                 if signal.kind == UNKNOWN:
                     continue
                 activation = which_activation(before, tensor)

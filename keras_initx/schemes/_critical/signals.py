@@ -5,17 +5,12 @@ from typing import Any
 
 import keras
 
+from keras_initx._model.attention_layers import ATTENTIONS
 from keras_initx._model.layer_kernel import LayerKernel
 
 # What a kernel gets comes from another kernel, from the inputs of the model, from a
 # normalization, or from what is not known.
 KERNEL, INPUT, NORMALIZED, UNKNOWN = "kernel", "input", "normalization", "unknown"
-
-_ATTENTION = tuple(
-    getattr(keras.layers, name)
-    for name in ("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention")
-    if hasattr(keras.layers, name)
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +61,7 @@ class ChainLayer:
     @property
     def is_in_attention(self) -> bool:
         """Whether it is a projection of an attention layer."""
-        return any(isinstance(parent, _ATTENTION) for parent in self.parents)
+        return any(isinstance(parent, ATTENTIONS) for parent in self.parents)
 
 
 def applied(signal: Signal, activation: Any) -> Signal:

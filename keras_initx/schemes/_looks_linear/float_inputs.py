@@ -6,7 +6,7 @@ import keras
 
 from keras_initx import _validate
 from keras_initx._model.graph import Dataflow
-from keras_initx.schemes._looks_linear.kernel_graph import label
+from keras_initx._model.layer_tree import label
 from keras_initx.schemes._looks_linear.rectifier_roles import OWNER
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_initx import _validate
 from keras_initx._model.convolutions import DEPTHWISE, SEPARABLE
-from keras_initx.schemes._looks_linear.kernel_graph import label
+from keras_initx._model.layer_tree import label
 from keras_initx.schemes._looks_linear.odd_part import activation_of
 from keras_initx.schemes._looks_linear.rectifier_roles import OWNER, Role
 from keras_initx.schemes._looks_linear.samples import Values

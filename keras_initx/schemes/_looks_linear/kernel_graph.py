@@ -108,11 +108,6 @@ class KernelGraph:
         return free
 
 
-def label(layer: layers.Layer) -> str:
-    """The path of a layer; its name if it has no variables, and so no path."""
-    return layer.path or layer.name
-
-
 def _kernel(node: Node) -> LayerKernel | None:
     """The kernel of a node, or None."""
     if node.kind != LAYER or node.layer is None or isinstance(node.layer, OPAQUE):

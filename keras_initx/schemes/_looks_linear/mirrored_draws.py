@@ -1,6 +1,5 @@
 """New kernels, mirrored by what stands before and after their layer."""
 
-import dataclasses
 from typing import Any
 
 import keras
@@ -10,22 +9,18 @@ from keras import ops
 from keras_initx import _validate
 from keras_initx._backend.global_seeds import set_global_seeds
 from keras_initx._backend.seeds import folded
-from keras_initx._kernel.arrays import in_reach
 from keras_initx._kernel.axes import KernelAxes
-from keras_initx._kernel.mirrors import mirrored
+from keras_initx._kernel.mirrors import Mirror, mirrored
 from keras_initx._kernel.with_axes import with_axes
 from keras_initx._model.changes import Changes
 from keras_initx._model.convolutions import DEPTHWISE, SEPARABLE
 from keras_initx._model.interrupts import allow_interrupts
+from keras_initx._model.layer_tree import label
 from keras_initx._model.redraw import dtype_of
 from keras_initx.schemes._looks_linear.input_pairs import Pairs, input_places
-from keras_initx.schemes._looks_linear.kernel_graph import label
 from keras_initx.schemes._looks_linear.mirror_report import MirrorRow
 from keras_initx.schemes._looks_linear.rectifier_roles import OWNER, Role
 from keras_initx.schemes._looks_linear.samples import Values
-
-# An axis, the length of the runs that are mirrored in halves, and the sign.
-_Mirror = tuple[int, int, int]
 
 
 class MirroredDraws:
@@ -75,14 +70,14 @@ class MirroredDraws:
         run = 0 if pairs is None else pairs.run
         if isinstance(role.layer, SEPARABLE):
             depthwise, own = role.described.others[0]
-            copies = [] if pairs is None else [(pairs.kernel_axis, run, 1)]
+            copies = [] if pairs is None else [Mirror(pairs.kernel_axis, run, 1)]
             self._assign(role, depthwise, own, copies)
             kernel_axis, run = axes.input[-1], run * depthwise.shape[-1]
         if pairs is not None and kernel_axis is not None:
-            mirrors.append((kernel_axis, run, -1))
+            mirrors.append(Mirror(kernel_axis, run))
         if role.is_mirrored:
             run = _output_run(role)
-            mirrors.append((axes.output[-1], run, -1))
+            mirrors.append(Mirror(axes.output[-1], run))
             row.groups = role.groups
         names = {(True, True): "both", (True, False): "input", (False, True): "output"}
         row.mirror = names.get((pairs is not None, role.is_mirrored), "none")
@@ -97,7 +92,7 @@ class MirroredDraws:
         """A kernel that keeps channels apart: equal halves of it keep the pairs."""
         kernel, axes = role.described.kernel, role.described.axes
         ((place, axis),) = input_places(role)
-        mirrors: list[_Mirror] = []
+        mirrors: list[Mirror] = []
         if pairs is not None and role.is_mirrored:
             raise _validate.error(
                 OWNER,
@@ -109,12 +104,12 @@ class MirroredDraws:
             )
         run = pairs.run if pairs is not None else _run_of_inputs(role, values, axis)
         if run:
-            mirrors, row.mirror, row.period = [(place, run, 1)], "copied", run
+            mirrors, row.mirror, row.period = [Mirror(place, run, 1)], "copied", run
         elif role.is_mirrored:
             multiplier = kernel.shape[-1]
             if multiplier % 2:
                 raise _odd(role, f"depth_multiplier={multiplier}")
-            mirrors, row.mirror = [(kernel.ndim - 1, multiplier, -1)], "output"
+            mirrors, row.mirror = [Mirror(kernel.ndim - 1, multiplier)], "output"
             row.groups = kernel.shape[-2]
         self._assign(role, kernel, axes, mirrors)
 
@@ -123,24 +118,19 @@ class MirroredDraws:
         role: Role,
         variable: keras.Variable,
         axes: KernelAxes,
-        mirrors: list[_Mirror],
+        mirrors: list[Mirror],
         factor: float = 1.0,
     ) -> None:
-        half = list(axes.shape)
-        for axis, _, _ in mirrors:
-            half[axis] //= 2
         path = self._paths.get(id(role.layer), role.layer.path)
         seed = folded(self._seed, f"{path}/{variable.name}")
         dtype = "float64" if dtype_of(variable) == "float64" else "float32"
-        axes = dataclasses.replace(axes, shape=tuple(half))
-        with allow_interrupts():
-            set_global_seeds(seed)
-            drawn = with_axes(self._base, axes, seed)(axes.shape, dtype=dtype)
-        kernel = in_reach(ops.convert_to_tensor(drawn, dtype)) * np.asarray(
-            factor, dtype
-        )
-        for axis, run, sign in mirrors:
-            kernel = mirrored(kernel, axis, run, sign)
+
+        def half(axes: KernelAxes) -> Any:
+            with allow_interrupts():
+                set_global_seeds(seed)
+                return with_axes(self._base, axes, seed)(axes.shape, dtype=dtype)
+
+        kernel = mirrored(half, axes, mirrors, dtype) * np.asarray(factor, dtype)
         kernel = ops.convert_to_tensor(kernel, dtype_of(variable))
         self._changes.assign(variable, kernel)
 

@@ -9,8 +9,9 @@ from keras_initx import _validate
 from keras_initx._model.branches.paths import is_normalization
 from keras_initx._model.graph import Dataflow
 from keras_initx._model.layer_kernel import LayerKernel
+from keras_initx._model.layer_tree import label
 from keras_initx.layers import CReLU
-from keras_initx.schemes._looks_linear.kernel_graph import KernelGraph, label
+from keras_initx.schemes._looks_linear.kernel_graph import KernelGraph
 from keras_initx.schemes._looks_linear.odd_part import odd_factor
 
 OWNER = "looks_linear"

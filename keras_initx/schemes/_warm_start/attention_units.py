@@ -7,7 +7,6 @@ from keras_initx._keras import direct_sublayers
 from keras_initx.schemes._warm_start.unit_roles import LayerUnits, Roles
 from keras_initx.schemes._warm_start.unit_spaces import Spaces, Units
 
-ATTENTIONS = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 _GROUPED = "several heads of queries share one of keys"
 
 

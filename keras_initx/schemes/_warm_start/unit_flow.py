@@ -5,9 +5,10 @@ import math
 import keras
 
 from keras_initx._backend.dataflow.operation import ADD, MULTIPLY, SIGMOID, SOFTMAX
+from keras_initx._model.attention_layers import ATTENTIONS
 from keras_initx._model.graph import INPUT, LAYER, Dataflow, Node
 from keras_initx._model.sublayers import sublayers
-from keras_initx.schemes._warm_start.attention_units import ATTENTIONS, AttentionUnits
+from keras_initx.schemes._warm_start.attention_units import AttentionUnits
 from keras_initx.schemes._warm_start.unit_roles import LayerUnits, Roles, layer_units
 from keras_initx.schemes._warm_start.unit_spaces import Spaces, Units
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_initx._model.attention_layers import ATTENTIONS
 from keras_initx._model.convolutions import CONVOLUTIONS
 from keras_initx._model.model_variables import ModelVariable
 
@@ -15,7 +16,6 @@ _NORMALIZATIONS = (
     keras.layers.RMSNormalization,
 )
 _TABLES = ("embeddings", "class_token", "cls_token", "pos_embed")
-_ATTENTIONS = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
 
 
 def role(each: ModelVariable) -> str:
@@ -57,7 +57,7 @@ def is_convolution(layer: keras.layers.Layer) -> bool:
 
 def is_in_attention(each: ModelVariable) -> bool:
     """Whether a variable belongs to Keras's attention layers."""
-    return bool(each.parents) and isinstance(each.parents[-1], _ATTENTIONS)
+    return bool(each.parents) and isinstance(each.parents[-1], ATTENTIONS)
 
 
 def inputs_of(each: ModelVariable) -> int:
