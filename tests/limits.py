@@ -19,6 +19,10 @@ EPSILON = float(np.finfo(np.float32).eps)
 SIGMAS = 4.0
 FALSE_ALARM = math.erfc(SIGMAS / math.sqrt(2))
 
+# For `pytest.approx` of an integral over a normal variable: it is exact to 1e-8, and
+# Keras rounds some results to float32.
+close = {"rel": EPSILON, "abs": EPSILON}
+
 
 def rounding(terms: int, layers: int = 1) -> float:
     """Relative error of a chain of float32 sums of `terms` products, times 4."""

@@ -6,7 +6,7 @@ import pytest
 import references
 from catalogue import refuses
 from keras import layers
-from limits import EPSILON
+from limits import EPSILON, close
 
 from keras_initx.activations import (
     correlation_map,
@@ -15,9 +15,6 @@ from keras_initx.activations import (
 )
 
 pytestmark = pytest.mark.same_on_each_backend
-
-# The integrals are exact to 1e-8, and Keras rounds some results to float32.
-close = {"rel": EPSILON, "abs": EPSILON}
 
 
 @pytest.mark.parametrize("q", [1.0, 1 / 16, 1 / 256])

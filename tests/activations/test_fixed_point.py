@@ -9,7 +9,7 @@ import references
 from catalogue import refuses
 from closed_forms import CLOSED_FORMS
 from keras import ops
-from limits import EPSILON, SIGMAS
+from limits import EPSILON, SIGMAS, close
 
 from keras_initx.activations import (
     critical_point,
@@ -19,9 +19,6 @@ from keras_initx.activations import (
 )
 
 pytestmark = pytest.mark.same_on_each_backend
-
-# The integrals are exact to 1e-8, and Keras rounds some results to float32.
-close = {"rel": EPSILON, "abs": EPSILON}
 
 
 def iterated(function, start, times=20_000):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import references
 from catalogue import refuses, to_numpy
-from limits import EPSILON, SIGMAS, assert_mean
+from limits import EPSILON, SIGMAS, assert_mean, close
 
 from keras_initx import initializers
 from keras_initx.activations import (
@@ -21,9 +21,6 @@ from keras_initx.activations import (
 from keras_initx.activations._stability import Stability, stability_of
 
 pytestmark = pytest.mark.same_on_each_backend
-
-# The integrals are exact to 1e-8, and Keras rounds some results to float32.
-close = {"rel": EPSILON, "abs": EPSILON}
 
 # The gate, and what the docstring of `gain` says: the gain, and the slope there.
 UNITS = {

@@ -9,7 +9,7 @@ import references
 from catalogue import refuses
 from closed_forms import CLOSED_FORMS, leaky_relu_product, relu_product
 from keras import layers, ops
-from limits import EPSILON
+from limits import close
 
 from keras_initx.activations import (
     correlation_map,
@@ -19,8 +19,6 @@ from keras_initx.activations._elementwise import Elementwise
 
 pytestmark = pytest.mark.same_on_each_backend
 
-# The integrals are exact to 1e-8, and Keras rounds some results to float32.
-close = {"rel": EPSILON, "abs": EPSILON}
 every_closed_form = pytest.mark.parametrize("name", CLOSED_FORMS)
 
 

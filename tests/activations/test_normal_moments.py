@@ -3,13 +3,11 @@
 import pytest
 from catalogue import refuses
 from keras import ops
-from limits import EPSILON
+from limits import close
 
 from keras_initx.activations import critical_point, fixed_point
 
 pytestmark = pytest.mark.same_on_each_backend
-
-close = {"rel": EPSILON, "abs": EPSILON}
 
 
 def double_step(x):
