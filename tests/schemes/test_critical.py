@@ -453,7 +453,7 @@ def test_normalization_is_warned_of():
 
 
 def test_seeds():
-    model = chain("gelu", "gelu")
+    model = chain("gelu", "gelu", "gelu")
     critical(model, seed=3)
     first = weights_of(model)
     critical(model, seed=4)
@@ -463,6 +463,8 @@ def test_seeds():
         np.testing.assert_array_equal(one, other)
     # No two draws are the same, and those of other layers do not change them.
     assert not np.array_equal(first[0], first[2])
+    assert not np.array_equal(first[2], first[4])
+    assert not np.array_equal(first[3], first[5])
     critical(model, seed=3, layers=["d0", "d1"])
     np.testing.assert_array_equal(first[2], weights_of(model)[2])
 
