@@ -22,6 +22,7 @@ from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
 from keras_initx.diagnostics._measure.losses import has_loss, loss_of, preserve_loss
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
 from keras_initx.diagnostics._show.report import SignalReport
@@ -151,22 +152,22 @@ def look(
     is_loss_known = _check(owner, model, y, loss, is_y_given)
     build(model, batch)
     samples, inputs = _inputs(owner, batch)
-    seen, value, found = SignalPass(samples), None, None
+    watch, found = SignalPass(samples), None
+    seen = Seen(watch.rows, inputs)
     with hold_interrupts(), preserve_loss(model):
         with keras.StatelessScope():
-            output = trace(model, batch, seen, training=training)
-        seen.note_outputs(output)
-        find_equal(seen.kernels)
+            output = trace(model, batch, watch, training=training)
+        watch.note_outputs(output)
+        find_equal(watch.kernels)
         if singular_values:
-            add_singular_values(seen.kernels)
+            add_singular_values(watch.kernels)
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
-            value = add_gradients(model, batch, seen, function, training)
+            seen.loss = add_gradients(model, batch, watch, function, training)
         if jacobian:
-            is_alone = not (training and seen.mixes_samples)
+            is_alone = not (training and watch.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)
-    told = verdicts(inputs, seen.rows, value)
-    return SignalReport(inputs, seen.rows, told, training, value, found)
+    return SignalReport(seen, verdicts(seen), training, found)
 
 
 def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:

@@ -10,6 +10,7 @@ from keras_initx import diagnostics
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.reach import Reach
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 
 pytestmark = pytest.mark.same_on_each_backend
 
@@ -38,7 +39,7 @@ def row(path="a", *, gain=1.0, shape=(UNITS, UNITS), kernel=None, **quantities):
 
 def kinds(*rows, scale=1.0, cosine=0.1, spread=2.0):
     start = LayerRow("input", "Input", std=scale, cosine=cosine, spread=spread)
-    return [verdict.kind for verdict in verdicts([start], list(rows), 1.0)]
+    return [verdict.kind for verdict in verdicts(Seen(list(rows), [start], 1.0))]
 
 
 def test_a_row_is_healthy():
@@ -191,7 +192,7 @@ def test_what_saturates_is_the_kernel_the_inputs_or_the_bias(mean, variance, wor
         pre_activation_mean=3.0 * mean,
         pre_activation_std=3.0,
     )
-    (found,) = verdicts([], [one, row("b")], 1.0)
+    (found,) = verdicts(Seen([one, row("b")], loss=1.0))
     assert words in found.text
 
 

@@ -13,6 +13,7 @@ from keras_initx import HaarOrthogonal, critical, lsuv, signal_report
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.remedies import scale_remedy, stabilize
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 
 pytestmark = pytest.mark.same_on_each_backend
 
@@ -146,10 +147,10 @@ def test_a_batch_of_the_right_scale_may_have_samples_of_any(deep):
 @pytest.mark.parametrize("kind", ["Dense", "Add"])
 def test_a_residual_network_is_not_told_critical(kind):
     row = LayerRow("a", kind, std=1.0)
-    advice = stabilize(Findings([], [row], None), "gelu")
+    advice = stabilize(Findings(Seen([row])), "gelu")
     assert advice.startswith("Use `keras_initx.critical" if kind == "Dense" else "Put")
-    assert stabilize(Findings([], [row], None), "exponential").startswith("Put")
-    assert stabilize(Findings([], [row], None), "hard_shrink").startswith("Put")
+    assert stabilize(Findings(Seen([row])), "exponential").startswith("Put")
+    assert stabilize(Findings(Seen([row])), "hard_shrink").startswith("Put")
 
 
 def dense(name, gain, activation=None):
@@ -178,7 +179,7 @@ def test_what_to_use_follows_the_activation(activation, words, place):
     if place != "own":
         steps.append(layers.Activation(activation or "linear"))
     model = keras.Sequential([keras.Input((UNITS,)), *steps, dense("b", 1e-8)])
-    findings = Findings([], signal_report(model, X).rows, None)
+    findings = Findings(Seen(signal_report(model, X).rows))
     row = findings.linear[0]
     remedy = scale_remedy(findings, row, findings.linear, -1)
     if place != "after a normalization" or activation in ("sigmoid", "softmax"):
@@ -191,7 +192,7 @@ def test_what_to_use_follows_the_activation(activation, words, place):
 def test_an_activation_after_another_kernel_is_not_ones_own():
     steps = [dense("a", 1.0), dense("b", 1.0), layers.ReLU(name="c")]
     model = keras.Sequential([keras.Input((UNITS,)), *steps])
-    findings = Findings([], signal_report(model, X).rows, None)
+    findings = Findings(Seen(signal_report(model, X).rows))
     assert [findings.activation(row) for row in findings.linear] == ["", "relu"]
 
 

@@ -14,6 +14,7 @@ from odd_layers import Compiled, Restless, picture
 from keras_initx import signal_report
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread
 from keras_initx.diagnostics._show.report import SignalReport
 
@@ -1018,7 +1019,7 @@ def test_html_shows_each_text_as_it_is():
     """The names of layers, in the table and in the verdicts, are no tags."""
     row = LayerRow("<b>", "Dense", std=1.0)
     verdict = Verdict("dead_units", "<b>", "in '<b>' & more.")
-    html = SignalReport([], [row], [verdict])._repr_html_()
+    html = SignalReport(Seen([row]), [verdict])._repr_html_()
     assert "<td>&lt;b&gt;</td>" in html
     assert "<p>Dead units: in &#x27;&lt;b&gt;&#x27; &amp; more.</p>" in html
     assert "<b>" not in html

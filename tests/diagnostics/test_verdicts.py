@@ -13,6 +13,7 @@ from keras_initx import HaarOrthogonal, lsuv, signal_report
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.statistics import statistics
 
 pytestmark = pytest.mark.same_on_each_backend
@@ -540,9 +541,9 @@ def test_the_rounding_of_a_cosine_is_no_collapse():
     ]
     for row in rows:
         row.kernels = [KernelRow(row.path, (64, 64), fan_in=64, norm=8.0)]
-    assert [each.kind for each in verdicts([start], rows, None)] == [HEALTHY]
+    assert [each.kind for each in verdicts(Seen(rows, [start]))] == [HEALTHY]
     start.cosine = 0.9
-    assert verdicts([start], rows, None)[0].kind == "collapsed_inputs"
+    assert verdicts(Seen(rows, [start]))[0].kind == "collapsed_inputs"
 
 
 def test_seventy_rectifiers_collapse():
@@ -876,7 +877,9 @@ def test_a_healthy_network():
     assert "lie between 0 and 0." in found.text
     (found,) = signal_report(chain(layers.Flatten()), X).verdicts
     assert found.kind == HEALTHY
-    assert verdicts([], [], 1.0) == [Verdict(HEALTHY, None, "no layer was seen.")]
+    assert verdicts(Seen([], loss=1.0)) == [
+        Verdict(HEALTHY, None, "no layer was seen.")
+    ]
 
 
 # Networks of which nothing is to tell

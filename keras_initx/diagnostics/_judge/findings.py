@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 
 _NORMALIZATIONS = (
     "BatchNormalization",
@@ -17,19 +18,19 @@ class Findings:
     """The rows of a report, and what stands around each of them.
 
     Attributes:
+        seen: Seen. All that was measured.
         inputs: list of LayerRow.
         rows: list of LayerRow. Those of which the output was seen.
         linear: list of LayerRow. Those with a kernel that sums over inputs.
         loss: float or None.
     """
 
-    def __init__(
-        self, inputs: list[LayerRow], rows: list[LayerRow], loss: float | None
-    ) -> None:
-        self.inputs = inputs
-        self.rows = [row for row in rows if row.std is not None]
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+        self.inputs = seen.inputs
+        self.rows = [row for row in seen.rows if row.std is not None]
         self.linear = [row for row in self.rows if row.fan_in is not None]
-        self.loss = loss
+        self.loss = seen.loss
         # The first of several layers of one path.
         places = enumerate(self.rows)
         self._places = {row.path: place for place, row in reversed(list(places))}

@@ -6,6 +6,7 @@ from keras_initx.diagnostics._judge.activation_verdicts import (
     dead_units,
     saturated_units,
 )
+from keras_initx.diagnostics._judge.effects import EFFECTS
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.gradient_verdicts import (
     exploding_gradient,
@@ -35,7 +36,7 @@ from keras_initx.diagnostics._judge.scale_verdicts import (
     vanishing_signal,
 )
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
-from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 
 # In the order in which they are told: causes before their effects. Each gives verdicts
 # of its own name.
@@ -61,42 +62,10 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     forgets,
 )
 
-_SILENCE = {
-    "dead_units",
-    "vanishing_signal",
-    "constant_output",
-    "collapsed_inputs",
-    "uneven_samples",
-    "no_gradient",
-    "vanishing_gradient",
-}
-# The effects of a fault in the layers after it, or in all gradients, are not told.
-_EFFECTS = {
-    "explodes_over_time": {
-        "non_finite_signal",
-        "exploding_signal",
-        "uneven_samples",
-        "saturated_units",
-        "non_finite_gradient",
-        "exploding_gradient",
-    },
-    "gates_shut": _SILENCE | {"forgets"},
-    "non_finite_signal": {"non_finite_gradient"},
-    "symmetric_units": _SILENCE,
-    "dead_units": _SILENCE,
-    "constant_output": {"vanishing_signal", "collapsed_inputs", "no_gradient"},
-    "collapsed_inputs": {"constant_output"},
-    "vanishing_signal": {"collapsed_inputs", "constant_output", "uneven_samples"},
-    "exploding_signal": {"uneven_samples"},
-    "no_gradient": {"vanishing_gradient"},
-}
 
-
-def verdicts(
-    inputs: list[LayerRow], rows: list[LayerRow], loss: float | None
-) -> list[Verdict]:
+def verdicts(seen: Seen) -> list[Verdict]:
     """What is wrong; or the one verdict that nothing is."""
-    findings = Findings(inputs, rows, loss)
+    findings = Findings(seen)
     found = [verdict for judge in _JUDGES if (verdict := judge(findings))]
     told = [
         verdict
@@ -113,7 +82,7 @@ def _is_effect(
     findings: Findings, cause: Verdict, verdict: Verdict, is_first: bool
 ) -> bool:
     """Whether one verdict follows from another, whose layer comes before its own."""
-    if verdict.kind not in _EFFECTS.get(cause.kind, ()):
+    if verdict.kind not in EFFECTS.get(cause.kind, ()):
         return False
     distance = findings.place(verdict.layer) - findings.place(cause.layer)
     is_later = distance > 0 or (distance == 0 and is_first)

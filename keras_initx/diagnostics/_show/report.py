@@ -9,6 +9,7 @@ from keras_initx._report.table import number
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.jacobian import Jacobian
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._show.plot import plot
 
 _LEGEND = "z: the pre-activation. mean, std, dead, saturated, cosine: of the output."
@@ -45,18 +46,16 @@ class SignalReport(RowReport[LayerRow]):
 
     def __init__(
         self,
-        inputs: list[LayerRow],
-        rows: list[LayerRow],
+        seen: Seen,
         verdicts: list[Verdict],
         training: bool = True,
-        loss: float | None = None,
         jacobian: Jacobian | None = None,
     ) -> None:
-        super().__init__(rows)
-        self.inputs = inputs
+        super().__init__(seen.rows)
+        self.inputs = seen.inputs
         self.verdicts = verdicts
         self.training = training
-        self.loss = loss
+        self.loss = seen.loss
         self.jacobian = jacobian
 
     def __getitem__(self, path: str | int) -> LayerRow:

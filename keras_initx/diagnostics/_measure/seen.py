@@ -1,0 +1,23 @@
+"""All that a report measured of a model, on one batch."""
+
+import dataclasses
+
+from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.tasks import Task
+
+
+@dataclasses.dataclass
+class Seen:
+    """What was measured: the verdicts look at this and at nothing else.
+
+    Attributes:
+        rows: list of LayerRow. One for each layer, in the order of execution.
+        inputs: list of LayerRow. One for each input of floats.
+        loss: float or None. The loss of the batch, where it is known.
+        tasks: list of Task. One for each output that has targets and a known loss.
+    """
+
+    rows: list[LayerRow]
+    inputs: list[LayerRow] = dataclasses.field(default_factory=list)
+    loss: float | None = None
+    tasks: list[Task] = dataclasses.field(default_factory=list)
