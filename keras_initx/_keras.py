@@ -11,7 +11,7 @@ import copy
 import sys
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -47,8 +47,8 @@ def add_id(namespace: str, short_id: str, target: Any) -> None:
     )
 
 
-def is_of_keras(layer: keras.layers.Layer) -> bool:
-    """Whether the class of a layer is Keras's own, so that its code is known.
+def is_of_keras(layer: Any) -> bool:
+    """Whether the class of a layer or a loss is Keras's own, so that its code is known.
 
     Keras's classes live in modules below `keras`. Elsewhere no layer would be known,
     and LSUV would try each one instead of computing its factor.
@@ -282,6 +282,22 @@ def metrics_of_loss(loss: Any) -> list[Any]:
     """The metrics of a compiled loss, as a list to change. Without the name: empty."""
     found: list[Any] = getattr(loss, "_metrics", [])
     return found
+
+
+def loss_over(loss: Any, change: Callable[[Any], Any]) -> Any:
+    """A compiled loss like this one, with other losses in the place of its own.
+
+    It pairs outputs and targets as the compiled one does. None without that name.
+
+    Args:
+        loss: What `compiled_loss` gives.
+        change: Callable. Makes another loss of each that `compile` was given.
+    """
+    given = getattr(loss, "_user_loss", None)
+    if given is None:
+        return None
+    changed = keras.tree.map_structure(change, given)
+    return type(loss)(changed, output_names=getattr(loss, "output_names", None))
 
 
 def trained_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:

@@ -32,8 +32,7 @@ def loss_of(
         output: An output of the model, for its structure.
     """
     x, y, sample_weight = batch
-    if isinstance(loss, list | tuple) and len(loss) == 1:
-        (loss,) = loss
+    loss = only_loss(loss)
     if isinstance(loss, _SEVERAL) and not isinstance(output, _SEVERAL):
         raise _validate.error(
             owner,
@@ -48,11 +47,16 @@ def loss_of(
         for part in (y, sample_weight)
     )
     if loss is not None:
-        return lambda output: _total(model, loss, y, output, sample_weight)
+        return lambda output: total_loss(model, loss, y, output, sample_weight)
     arguments = {"x": x, "y": y, "sample_weight": sample_weight}
     if "training" in inspect.signature(model.compute_loss).parameters:
         arguments["training"] = True
     return lambda output: model.compute_loss(y_pred=output, **arguments)
+
+
+def only_loss(loss: Any) -> Any:
+    """The loss in a list of one; any other as it is."""
+    return loss[0] if isinstance(loss, list | tuple) and len(loss) == 1 else loss
 
 
 def has_loss(model: keras.layers.Layer, is_likely: bool) -> bool:
@@ -90,10 +94,10 @@ def preserve_loss(model: keras.layers.Layer) -> Iterator[None]:
             own.update(earlier)
 
 
-def _total(
+def total_loss(
     model: keras.layers.Layer, loss: Any, y: Any, output: Any, sample_weight: Any
 ) -> Any:
-    """The sum of the losses of all outputs."""
+    """The sum of given losses of all outputs."""
     if isinstance(y, dict) and isinstance(output, list | tuple):
         names = getattr(model, "output_names", list(y))
         output = dict(zip(names, output, strict=True))
@@ -102,7 +106,7 @@ def _total(
             output = list(output.values())
         keys = list(y) if isinstance(y, dict) else range(len(output))
         return sum(
-            _total(
+            total_loss(
                 model,
                 loss[key] if isinstance(loss, _SEVERAL) else loss,
                 y[key],

@@ -124,6 +124,13 @@ class SignalPass(QuietObserver):
             if state is not None and state.row is not None:
                 state.row.is_output = state.reference() is leaf
 
+    def path_of(self, tensor: Any) -> str | None:
+        """The path of the row that made a tensor, if one did."""
+        state = self._tensors.get(id(tensor))
+        if state is None or state.row is None or state.reference() is not tensor:
+            return None
+        return state.row.path
+
     # What the trace tells
 
     def enter(self, call: LayerCall) -> None:
