@@ -25,6 +25,7 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
+from keras_initx.diagnostics._measure.trainability import trainability
 from keras_initx.diagnostics._show.report import SignalReport
 
 
@@ -161,6 +162,8 @@ def look(
         find_equal(watch.kernels)
         if singular_values:
             add_singular_values(watch.kernels)
+        seen.trainability = trainability(model, watch.ran)
+        seen.merges, seen.readers = watch.flow.merges, watch.flow.readers
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
             seen.loss = add_gradients(model, batch, watch, function, training)
