@@ -25,7 +25,7 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
-from keras_initx.diagnostics._measure.trainability import trainability
+from keras_initx.diagnostics._measure.trainability import add_dropped, trainability
 from keras_initx.diagnostics._show.report import SignalReport
 
 
@@ -167,6 +167,7 @@ def look(
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
             seen.loss = add_gradients(model, batch, watch, function, training)
+            add_dropped(seen.trainability, model, batch, watch)
         if jacobian:
             is_alone = not (training and watch.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)

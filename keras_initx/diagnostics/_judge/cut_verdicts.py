@@ -49,10 +49,10 @@ def unused_layers(findings: Findings) -> Verdict | None:
     what = "does not run when the model is called"
     if first in seen.dropped:
         what = "runs, and nothing of its output reaches an output of the model"
-    remove = f": `del {first.place}`" if first.place else ""
+    freeze = f": `{first.place}.trainable = False`" if first.place else ""
     text = (
         f"'{first.path}' ({first.type}) {what}{more}, so it cannot learn. Use it in "
-        f"`call`, or remove it{remove}."
+        f"`call`, or remove it, or say that it shall not train{freeze}."
     )
     return Verdict("unused_layers", first.path, text)
 

@@ -163,13 +163,22 @@ def _is_ignored(findings: Findings, row: LayerRow) -> bool:
         return True
     if row.path.rpartition("/")[2] in _COMPARED:
         return True
-    outputs = [each for each in findings.rows if each.is_output]
-    if not any(each.output_gradient for each in outputs):
-        return False
-    ignored = {each.path for each in outputs if each.output_gradient == 0}
+    ignored = _ignored_outputs(findings)
     return row.path in ignored or any(
         leads(findings.seen.readers, row.path, path) for path in ignored
     )
+
+
+def _ignored_outputs(findings: Findings) -> set[str]:
+    """The outputs of the model or of its parts that no loss is about."""
+    outputs = [row for row in findings.rows if row.is_output]
+    is_learned = any(row.output_gradient for row in outputs)
+    return {
+        row.path
+        for row in findings.rows
+        if row.output_gradient == 0
+        and (row.is_one_of_several or (row.is_output and is_learned))
+    }
 
 
 def _where_it_ends(findings: Findings, row: LayerRow) -> str:

@@ -29,8 +29,11 @@ def drowned_branch(findings: Findings) -> Verdict | None:
     if found is None:
         return None
     merge, small, large = found
+    where = f"in '{merge.path}' ({merge.type})"
+    if merge.type == "+":
+        where = f"in the sum in or before '{merge.path}'"
     text = (
-        f"in '{merge.path}' ({merge.type}), {_name(small)} has a standard deviation of "
+        f"{where}, {_name(small)} has a standard deviation of "
         f"{small.std:.2g} beside {large.std:.2g} of {_name(large)}, so the layers after "
         "it do not see it. Bring each to the same scale before they are merged: "
         "`keras_initx.lsuv(model, x)`, or put `keras.layers.LayerNormalization()` "

@@ -50,7 +50,7 @@ class Merge:
 
     Attributes:
         path: str. That of the layer that merges them, or gets them merged.
-        type: str. The name of the class; `"Add"` for a sum in a `call`.
+        type: str. The name of the class; `"+"` for a sum in a `call`.
         parts: tuple of Part.
     """
 
@@ -89,10 +89,11 @@ class Flow:
             lambda: collections.deque(maxlen=_KNOWN)
         )
 
-    def made(self, tensor: Any, path: str) -> None:
+    def made(self, tensor: Any, path: str, is_container: bool = False) -> None:
         """Notes which layer made a tensor, or that it is an input."""
-        if self._maker(tensor) == path:
-            return
+        if is_container and self._maker(tensor) is None:
+            for part in self._parts(tensor, path):
+                self.readers[part.path].append(path)
         # Another tensor may get the same id later.
         self._makers[id(tensor)] = (weakref.ref(tensor), path)
         if tensor.shape and len(tensor.shape) > 1:
@@ -119,17 +120,24 @@ class Flow:
 
     def _sum(self, tensor: Any, reader: str) -> str | None:
         """Whether a tensor is the sum of two known ones; the name of this sum."""
-        if len(tensor.shape) < 2:
+        parts = self._parts(tensor, reader)
+        if not parts:
             return None
-        found = _terms(_print(tensor, ""), self._prints.get(_key(tensor), ()))
-        if found is None:
-            return None
-        self.merges.append(Merge(reader, "Add", found))
         name = f"the sum before {reader}"
-        for part in found:
+        for part in parts:
             self.readers[part.path].append(name)
         self.made(tensor, name)
         return name
+
+    def _parts(self, tensor: Any, path: str) -> tuple[Part, ...]:
+        """The two known tensors of which this is the sum, in a merge of this path."""
+        if len(tensor.shape) < 2:
+            return ()
+        found = _terms(_print(tensor, ""), self._prints.get(_key(tensor), ()))
+        if found is None:
+            return ()
+        self.merges.append(Merge(path, "+", found))
+        return found
 
 
 def leads(readers: dict[str, list[str]], start: str, end: str) -> bool:
@@ -162,23 +170,24 @@ def _print(tensor: Any, path: str) -> _Print:
 def _terms(total: _Print, known: Iterable[_Print]) -> tuple[Part, Part] | None:
     """Two known tensors of which this is the sum: one, and any multiple of another."""
     size = np.linalg.norm(total.values)
-    noise = _ABOVE_ROUNDING * total.rounding * size
+    noise = total.rounding * size
     if not np.isfinite(size):
         return None
+    found: list[tuple[float, Part, Part]] = []
     for one, other in itertools.permutations(known, 2):
         rest = total.values - one.values
         square = float(other.values @ other.values)
         length = np.linalg.norm(rest)
-        if not (square > 0 and length > noise) or _are_multiples(one, other):
+        if not (square > 0 and length > _ABOVE_ROUNDING * noise):
             continue
         factor = float(rest @ other.values) / square
         error = np.linalg.norm(rest - factor * other.values)
-        if error <= _CLOSE * length + noise / _ABOVE_ROUNDING:
-            return (
-                Part(one.path, one.std),
-                Part(other.path, abs(factor) * other.std),
-            )
-    return None
+        if error <= _CLOSE * length + noise and not _are_multiples(one, other):
+            parts = Part(one.path, one.std), Part(other.path, abs(factor) * other.std)
+            found.append((abs(factor - 1), *parts))
+    # Where several multiples fit, it is the tensor itself.
+    best = min(found, key=lambda each: each[0], default=None)
+    return None if best is None else best[1:]
 
 
 def _are_multiples(one: _Print, other: _Print) -> bool:

@@ -87,6 +87,8 @@ class LayerRow:
         note: str. What else there is to say.
         over_time: OverTime or None. Of a recurrent layer: its first, middle and last
             step.
+        is_one_of_several: bool. Whether the output is one of several that a part of the
+            model has, of which some may be left unused.
         held_back: float. The smallest factor after it that training has yet to raise,
             such as a gamma of zeros at the end of a residual branch; 1 without one.
         factor: float. Its own such factor; 1 without one.
@@ -114,6 +116,7 @@ class LayerRow:
     has_equal_inputs: bool = False
     note: str = ""
     over_time: OverTime | None = None
+    is_one_of_several: bool = False
     held_back: float = 1.0
     factor: float = 1.0
     is_stuck: bool = False

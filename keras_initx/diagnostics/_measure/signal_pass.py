@@ -170,6 +170,7 @@ class SignalPass(QuietObserver):
         if call.number > 1 or not self._is_shown(call):
             return output
         self._note_factor(call)
+        self._note_several(output)
         state, measured = self._layers[id(call.layer)], first_tensor(output)
         if isinstance(call.layer, layers.TimeDistributed):
             # It repeats the row of its layer.
@@ -215,7 +216,7 @@ class SignalPass(QuietObserver):
                 row.saturated = share_outside(visible, *limits)
             made = self._tensor(tensor)
             made.has_row, made.row = True, row
-            self.flow.made(tensor, row.path)
+            self.flow.made(tensor, row.path, state.is_container)
         self.rows.append(row)
         self.kernels += state.kernels
         state.is_finished = True
@@ -241,6 +242,13 @@ class SignalPass(QuietObserver):
         known = None if inputs is None else self._tensor(inputs)
         if factor == 0 and known is not None and known.row is not None:
             own.is_stuck = known.statistics is not None and known.statistics.dead == 1
+
+    def _note_several(self, output: Any) -> None:
+        """Marks the rows of the layers that made the outputs of a container."""
+        leaves = [leaf for leaf in keras.tree.flatten(output) if is_float_tensor(leaf)]
+        for leaf in leaves if len(leaves) > 1 else ():
+            if (row := self._tensor(leaf).row) is not None:
+                row.is_one_of_several = True
 
     def _tensor(self, tensor: Any) -> _TensorState:
         """What is known of a tensor."""

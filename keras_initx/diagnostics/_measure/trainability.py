@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,10 +13,13 @@ from keras_initx._keras import (
     named_sublayers,
     own_trainable_variables,
 )
+from keras_initx._model.dataflow import dataflow
+from keras_initx._model.graph import Dataflow
 from keras_initx._model.layer_tree import label
 from keras_initx._model.sublayers import OPAQUE, sublayers
 from keras_initx._model.tensors import as_array
 from keras_initx.diagnostics._measure.fresh_weights import is_fresh
+from keras_initx.diagnostics._measure.signal_pass import SignalPass
 
 _DRAWS = ("kernel_initializer", "embeddings_initializer", "gamma_initializer")
 
@@ -93,6 +97,52 @@ def _parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 def _count(variables: Iterable[keras.Variable]) -> int:
     return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def add_dropped(
+    found: Trainability,
+    model: keras.layers.Layer,
+    batch: Any,
+    watch: SignalPass,
+) -> None:
+    """Fills in what ran for nothing, after the gradient is known.
+
+    Only layers without a gradient whose output no layer takes are looked at, in the
+    operations of the model. Where these cannot be recorded, nothing is said.
+    """
+    paths = {
+        row.path
+        for row in watch.rows
+        if row.output_gradient == 0
+        and row.gradient is not None
+        and row.calls == 1
+        and not (row.is_output or row.is_one_of_several or watch.flow.readers.get(row.path))
+    }
+    if not paths:
+        return
+    try:
+        graph = dataflow(model, batch)
+    except Exception:
+        return
+    used = _leading_to_outputs(graph)
+    places = {id(node.layer): place for place, node in enumerate(graph.nodes)}
+    found.dropped = [
+        note(model, layer)
+        for layer in watch.ran.values()
+        if label(layer) in paths and places.get(id(layer), -1) not in {-1, *used}
+    ]
+
+
+def _leading_to_outputs(graph: Dataflow) -> set[int]:
+    """The nodes that lead to an output."""
+    found: set[int] = set()
+    waiting = list(graph.outputs)
+    while waiting:
+        place = waiting.pop()
+        if place not in found:
+            found.add(place)
+            waiting += graph.nodes[place].sources
+    return found
 
 
 # Frozen
