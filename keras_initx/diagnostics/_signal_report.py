@@ -26,6 +26,7 @@ from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
 from keras_initx.diagnostics._measure.tasks import tasks_of
+from keras_initx.diagnostics._measure.trainability import add_dropped, trainability
 from keras_initx.diagnostics._show.report import SignalReport
 
 
@@ -162,12 +163,15 @@ def look(
         find_equal(watch.kernels)
         if singular_values:
             add_singular_values(watch.kernels)
+        seen.trainability = trainability(model, watch.ran)
+        seen.merges, seen.readers = watch.flow.merges, watch.flow.readers
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
             seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)
             # A label that no output stands for has no loss.
             if not any(task.labels_out_of_range.size for task in seen.tasks):
                 seen.loss = add_gradients(model, batch, watch, function, training)
+                add_dropped(seen.trainability, model, batch, watch)
         if jacobian:
             is_alone = not (training and watch.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)
