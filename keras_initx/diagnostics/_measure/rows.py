@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from keras_initx.diagnostics._measure.laws import Law
 from keras_initx.diagnostics._measure.over_time import OverTime
 from keras_initx.diagnostics._measure.reach import Reach
 
@@ -28,6 +29,11 @@ class KernelRow:
         equal_to: str or None. The path of an earlier kernel that is equal bit for bit.
         is_trainable: bool. Whether training changes it.
         reach: Reach or None. What a convolution with strides reads or writes.
+        std: float. The standard deviation of the weights.
+        law: Law or None. How the initializer that the layer holds draws it, where that
+            is known: with `name`, `std` (the deviation that it draws with), `fan_in`
+            and `fan_out` (the fans that it counted), and `right_std`, `right_fan_in`
+            and `right_fan_out` (the same with the layer's own fans).
     """
 
     path: str
@@ -44,6 +50,8 @@ class KernelRow:
     equal_to: str | None = None
     is_trainable: bool = True
     reach: Reach | None = None
+    std: float = 0.0
+    law: Law | None = None
 
     @property
     def scaled_variance(self) -> float:
@@ -84,6 +92,8 @@ class LayerRow:
         note: str. What else there is to say.
         over_time: OverTime or None. Of a recurrent layer: its first, middle and last
             step.
+        input_rms: float or None. The root mean square of the first input.
+        bias_rms: float or None. The root mean square of the biases.
     """
 
     path: str
@@ -107,6 +117,8 @@ class LayerRow:
     has_equal_inputs: bool = False
     note: str = ""
     over_time: OverTime | None = None
+    input_rms: float | None = None
+    bias_rms: float | None = None
 
     @property
     def kernel(self) -> KernelRow | None:
@@ -118,6 +130,16 @@ class LayerRow:
         """The standard deviation of the pre-activation; NaN if it is not known."""
         std = self.pre_activation_std
         return math.nan if std is None else std
+
+    @property
+    def rms(self) -> float:
+        """The root mean square of the pre-activation; NaN if it is not known."""
+        return math.hypot(self.scale, self.pre_activation_mean or 0.0)
+
+    @property
+    def own_gain(self) -> float | None:
+        """The root mean square of the pre-activation over that of the first input."""
+        return self.rms / self.input_rms if self.input_rms else None
 
     @property
     def kernel_norm(self) -> float:
