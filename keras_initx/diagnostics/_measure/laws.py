@@ -70,7 +70,7 @@ class Law:
 def law_of(
     layer: layers.Layer, variable: keras.Variable, axes: KernelAxes
 ) -> Law | None:
-    """The law of a kernel, by the initializer that its layer holds; None without one."""
+    """The law of a kernel, by the initializer of its layer; None without one."""
     argument, initializer = _initializer(layer, variable)
     if not isinstance(initializer, keras.initializers.Initializer):
         return None
@@ -125,7 +125,11 @@ def _fixed(initializer: Any) -> dict[str, Any]:
         return {"argument": "stddev", "value": value, "std": TRUNCATED_STDDEV * value}
     if isinstance(initializer, kinds.RandomUniform):
         low, high = float(initializer.minval), float(initializer.maxval)
-        return {"argument": "maxval", "value": high, "std": (high - low) / math.sqrt(12)}
+        return {
+            "argument": "maxval",
+            "value": high,
+            "std": (high - low) / math.sqrt(12),
+        }
     if isinstance(initializer, _Scaling) and isinstance(
         getattr(initializer, "scale", None), int | float
     ):

@@ -7,6 +7,10 @@ from keras_initx.diagnostics._measure.laws import Law
 from keras_initx.diagnostics._measure.over_time import OverTime
 from keras_initx.diagnostics._measure.reach import Reach
 
+# These bear the word, and scale by numbers that do not follow the signal.
+_FIXED_SCALES = ("Normalization", "SpectralNormalization")
+_MERGES = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Multiply", "Subtract")
+
 
 @dataclasses.dataclass
 class KernelRow:
@@ -119,6 +123,17 @@ class LayerRow:
     over_time: OverTime | None = None
     input_rms: float | None = None
     bias_rms: float | None = None
+
+    @property
+    def is_normalization(self) -> bool:
+        """Whether it takes the scale of its input away."""
+        is_named_so = "Norm" in self.type and self.fan_in is None
+        return is_named_so and self.type not in _FIXED_SCALES
+
+    @property
+    def is_merge(self) -> bool:
+        """Whether it makes one tensor of several."""
+        return self.type in _MERGES
 
     @property
     def kernel(self) -> KernelRow | None:
