@@ -17,7 +17,7 @@ DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 
 # Of a normal variable between -2 and 2: 1 - 4 f(2) / (F(2) - F(-2)) is its variance.
 _DENSITY_AT_2 = math.exp(-2) / math.sqrt(2 * math.pi)
-_TRUNCATED_STDDEV = math.sqrt(1 - 4 * _DENSITY_AT_2 / math.erf(math.sqrt(2)))
+TRUNCATED_STDDEV = math.sqrt(1 - 4 * _DENSITY_AT_2 / math.erf(math.sqrt(2)))
 
 
 def fans(axes: KernelAxes) -> tuple[float, float]:
@@ -54,5 +54,5 @@ def standard(distribution: str, shape: tuple[int, ...], dtype: str, seed: Any) -
     if distribution == "normal":
         return normal(shape, dtype, seed)
     if distribution == "truncated_normal":
-        return truncated_normal(shape, dtype, seed) / _TRUNCATED_STDDEV
+        return truncated_normal(shape, dtype, seed) / TRUNCATED_STDDEV
     return math.sqrt(3) * (2 * uniform(shape, seed, dtype) - 1)

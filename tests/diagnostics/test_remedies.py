@@ -210,17 +210,36 @@ def test_an_unknown_activation_is_told_lsuv():
 def test_kernels_of_the_right_scale_are_not_drawn_again():
     """What takes the signal away stands between them."""
     steps = [step for n in range(3) for step in (dense(f"d{n}", math.sqrt(2), "relu"),)]
-    steps.insert(1, layers.Rescaling(1e-6))
+    steps.insert(1, layers.Rescaling(1e-6, name="tiny"))
     model = keras.Sequential([keras.Input((UNITS,)), *steps, dense("head", 1.0)])
     (found,) = signal_report(model, X).verdicts
+    assert found.layer.endswith("tiny")
+    assert found.text.endswith(
+        " Take that factor out, or put `keras.layers.LayerNormalization()` after it."
+    )
+    lsuv(model, X)
+    assert signal_report(model, X).is_healthy
+
+
+def test_an_operation_without_a_layer_between_kernels_of_the_right_scale():
+    """No layer is to blame: any of the kernels may make up for it."""
+
+    class Between(layers.Dense):
+        def call(self, inputs):
+            return super().call(1e-6 * inputs)
+
+    arguments = {"kernel_initializer": HaarOrthogonal(math.sqrt(2))}
+    steps = [dense("d0", math.sqrt(2), "relu")]
+    steps += [Between(UNITS, "relu", name="d1", **arguments), dense("head", 1.0)]
+    model = keras.Sequential([keras.Input((UNITS,)), *steps])
+    (found,) = signal_report(model, X).verdicts
+    assert found.layer.endswith("d1")
     assert found.text.endswith(
         "The kernels have the scale that 'relu' needs already. Put "
         "`keras.layers.LayerNormalization()` after each of these layers, or "
         "use `keras_initx.lsuv(model, x)`, which sets the scale of each kernel by the "
         "data."
     )
-    lsuv(model, X)
-    assert signal_report(model, X).is_healthy
 
 
 # Convolutions with strides

@@ -96,11 +96,13 @@ def test_vanishing_signal_and_gradient():
     # 0.2^4 = 1.6e-3, 0.2^5 = 3.2e-4: the fifth from the front, the sixth from the back.
     model = chain(*stack(10, 0.2))
     assert told(model, X, Y, "mse") == [
-        ("vanishing_signal", "d4"),
+        ("vanishing_signal", "d0"),
         ("vanishing_gradient", "d4"),
     ]
     assert verdict_of("vanishing_signal", model).text == (
-        "from 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
+        "'d0' (Dense, row 1 of 10) multiplies the scale of its inputs by 0.2, where a "
+        "linear layer needs 1, and 4 more do as much. "
+        "From 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
         "activations is below 0.001; in the last layer it is 1e-07. On average the "
         "kernels have 0.04 times the variance that a linear layer needs. Use "
         '`kernel_initializer="haar_orthogonal"`, or `keras_initx.lsuv(model, x)`, '
@@ -125,9 +127,12 @@ def test_one_factor_of_nearly_a_thousand_is_not_vanishing():
 
 def test_small_inputs_are_not_vanishing_ones():
     assert is_healthy(chain(*stack(3)), 1e-5 * X)
-    assert told(chain(*stack(10, 0.2)), 1e-5 * X) == [("vanishing_signal", "d4")]
-    # Large ones hide nothing: a pre-activation below 1e-3 is small.
-    assert told(chain(*stack(10, 0.2)), 25 * X) == [("vanishing_signal", "d6")]
+    model = chain(*stack(10, 0.2))
+    for factor, place in ((1.0, "d4"), (1e-5, "d4"), (25.0, "d6")):
+        # Large ones hide nothing: a pre-activation below 1e-3 is small.
+        (found,) = signal_report(model, factor * X).verdicts
+        assert (found.kind, found.layer) == ("vanishing_signal", "d0")
+        assert f". From '{place}' (Dense" in found.text
 
 
 def test_a_signal_that_comes_back_has_not_vanished():
@@ -155,12 +160,14 @@ def test_exploding_signal_and_gradient():
     # 5^4 = 625, 5^5 = 3125 for the signal; 5^5, 5^6 = 15625 for the gradient.
     model = chain(*stack(10, 5.0))
     assert told(model, X, Y, "mse") == [
-        ("exploding_signal", "d4"),
+        ("exploding_signal", "d0"),
         ("exploding_gradient", "d3"),
     ]
     text = verdict_of("exploding_signal", model).text
     assert text.startswith(
-        "from 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
+        "'d0' (Dense, row 1 of 10) multiplies the scale of its inputs by 5, where a "
+        "linear layer needs 1, and 4 more do as much. "
+        "From 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
         "activations is above 1e+03, up to 9.8e+06. On average the kernels have 25 "
         "times the variance that a linear layer needs. Use `kernel_initializer="
     )
@@ -176,9 +183,12 @@ def test_exploding_signal_and_gradient():
 
 def test_large_inputs_are_not_exploding_ones():
     assert is_healthy(chain(*stack(3)), 1e4 * X)
-    assert told(chain(*stack(10, 5.0)), 1e4 * X) == [("exploding_signal", "d4")]
+    model = chain(*stack(10, 5.0))
     # Small ones do not count: 3e-4 * 5^9 = 586, 3e-4 * 5^10 = 2930.
-    assert told(chain(*stack(10, 5.0)), 3e-4 * X) == [("exploding_signal", "d9")]
+    for factor, place in ((1.0, "d4"), (1e4, "d4"), (3e-4, "d9")):
+        (found,) = signal_report(model, factor * X).verdicts
+        assert (found.kind, found.layer) == ("exploding_signal", "d0")
+        assert f". From '{place}' (Dense" in found.text
 
 
 def test_what_a_normalization_takes_away_does_not_explode():
@@ -384,8 +394,9 @@ def test_half_of_the_units_and_four_standard_errors_may_be_dead(dead, units):
 
 
 def test_a_rectifier_with_a_layer_of_its_own():
+    """The biases before it are what to change."""
     steps = [dense("a", bias_initializer=constant(-100)), layers.ReLU(name="b")]
-    assert told(chain(*steps, dense("c")), X, Y, "mse")[0] == ("dead_units", "b")
+    assert told(chain(*steps, dense("c")), X, Y, "mse")[0] == ("dead_units", "a")
     steps[1] = layers.LeakyReLU(name="b")
     assert "dead_units" not in kinds(chain(*steps, dense("c")))
 

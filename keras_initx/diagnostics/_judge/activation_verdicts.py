@@ -3,7 +3,13 @@
 import math
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.remedies import LSUV, NORMALIZE
+from keras_initx.diagnostics._judge.own_gain import cause_of, segment
+from keras_initx.diagnostics._judge.remedies import (
+    LSUV,
+    NORMALIZE,
+    cause_remedy,
+    told,
+)
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.activation_bounds import RECTIFIERS
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -40,7 +46,7 @@ def dead_units(findings: Findings) -> Verdict | None:
         f"in {findings.name(row)} {100 * (row.dead or 0):.3g} % of the rectified units "
         f"are zero for the whole batch, and so is their gradient. {advice}"
     )
-    return Verdict("dead_units", row.path, text)
+    return Verdict("dead_units", _linear_of(findings, row).path, text)
 
 
 def saturated_units(findings: Findings) -> Verdict | None:
@@ -57,20 +63,22 @@ def saturated_units(findings: Findings) -> Verdict | None:
         return None
     row, others = wrong[0], len(wrong) - 1
     more = f", and the same in {others} more layers" if others else ""
+    cause, advice = _cause_and_advice(findings, row)
     text = (
         f"in {findings.name(row)} {100 * (row.saturated or 0):.3g} % of the outputs of "
         f"{row.activation!r} are within 3 % of its bounds, where it has nearly no "
         f"slope{more}. The mean of the pre-activations is "
         f"{row.pre_activation_mean or 0:.2g}, and their standard deviation is "
-        f"{row.scale:.2g}. {_advice(findings, row)}"
+        f"{row.scale:.2g}. {advice}"
     )
-    return Verdict("saturated_units", row.path, text)
+    return Verdict("saturated_units", cause.path, text)
 
 
-def _advice(findings: Findings, row: LayerRow) -> str:
-    """What to do about the biases, the kernel or the inputs, whichever is large."""
+def _cause_and_advice(findings: Findings, row: LayerRow) -> tuple[LayerRow, str]:
+    """The layer to change, and how: its biases, its kernel, or what it gets."""
+    own = _linear_of(findings, row)
     if abs(row.pre_activation_mean or 0) > row.scale:
-        return (
+        return own, (
             "The mean is the larger part. Use zero biases, or "
             "`keras_initx.lsuv(model, x, center=True)`."
         )
@@ -79,13 +87,28 @@ def _advice(findings: Findings, row: LayerRow) -> str:
         (k.scaled_variance for r in linear for k in r.kernels[:1]), default=0
     )
     if variance > ENLARGED:
-        return (
+        return own, (
             f"The kernel has {variance:.2g} times the variance 1 / fan_in. Use "
             f'`kernel_initializer="haar_orthogonal"`, or {LSUV}.'
         )
-    return (
+    cause = cause_of(findings, segment(findings, own), 1)
+    if cause is not None and cause.row is not own:
+        return cause.row, (
+            f"The inputs of the layer are large, because {told(findings, cause)}. "
+            f"{cause_remedy(findings, cause, [cause.row], 1)}"
+        )
+    return row, (
         f"The inputs of the layer are large. Put {NORMALIZE} before it, or use {LSUV}."
     )
+
+
+def _linear_of(findings: Findings, row: LayerRow) -> LayerRow:
+    """The layer with a kernel whose outputs an activation acts on; else itself."""
+    linear = findings.linear_until(row)
+    if row.fan_in is not None or not linear or findings.is_normalized(linear[-1]):
+        return row
+    acts = findings.activation(linear[-1]) == row.activation
+    return linear[-1] if acts else row
 
 
 def _is_dead(row: LayerRow) -> bool:

@@ -5,14 +5,6 @@ from collections.abc import Callable, Sequence
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 
-_NORMALIZATIONS = (
-    "BatchNormalization",
-    "GroupNormalization",
-    "LayerNormalization",
-    "RMSNormalization",
-    "UnitNormalization",
-)
-
 
 class Findings:
     """The rows of a report, and what stands around each of them.
@@ -61,8 +53,17 @@ class Findings:
     def normalization(self, row: LayerRow) -> LayerRow | None:
         """The normalization after a layer, which takes its scale away, if any."""
         place = self.place(row.path) + 1
-        is_there = place < len(self.rows) and self.rows[place].type in _NORMALIZATIONS
+        is_there = place < len(self.rows) and self.rows[place].is_normalization
         return self.rows[place] if is_there else None
+
+    def is_normalized(self, row: LayerRow) -> bool:
+        """Whether a normalization stands between a layer and the next linear one."""
+        for other in self.rows[self.place(row.path) + 1 :]:
+            if other.is_normalization:
+                return True
+            if other.fan_in is not None:
+                return False
+        return False
 
     def linear_until(self, row: LayerRow) -> list[LayerRow]:
         """The linear layers that made the signal of this one, and itself."""

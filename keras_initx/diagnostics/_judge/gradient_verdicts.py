@@ -5,7 +5,12 @@ import math
 from collections.abc import Callable
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
+from keras_initx.diagnostics._judge.own_gain import Cause, cause_of
+from keras_initx.diagnostics._judge.remedies import (
+    remedy_of_growth,
+    scale_remedy,
+    verdict_on,
+)
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.merges import leads
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -79,10 +84,12 @@ def vanishing_gradient(findings: Findings) -> Verdict | None:
     text = (
         f"from {findings.name(row)} back, the gradient of the outputs is below "
         f"{VANISHING:g} times its largest ({largest:.2g}); in the first layer, "
-        f"'{first.path}', it is {_gradient(findings, first):.2g}. "
-        f"{scale_remedy(findings, row, findings.linear_from(row), -1)}"
+        f"'{first.path}', it is {_gradient(findings, first):.2g}."
     )
-    return Verdict("vanishing_gradient", row.path, text)
+    if (cause := _one_cause(findings, row, -1)) is not None:
+        return verdict_on("vanishing_gradient", findings, cause, text, [cause.row], -1)
+    remedy = scale_remedy(findings, row, findings.linear_from(row), -1)
+    return Verdict("vanishing_gradient", row.path, f"{text} {remedy}")
 
 
 def exploding_gradient(findings: Findings) -> Verdict | None:
@@ -99,10 +106,20 @@ def exploding_gradient(findings: Findings) -> Verdict | None:
     text = (
         f"from {findings.name(row)} back, the gradient of the outputs is more than "
         f"{EXPLODING:,.0f} times that of the last layer ({last:.2g}), up to "
-        f"{largest:.2g}. "
-        f"{remedy_of_growth(findings, row, findings.linear_from(row))}"
+        f"{largest:.2g}."
     )
-    return Verdict("exploding_gradient", row.path, text)
+    if (cause := _one_cause(findings, row, 1)) is not None:
+        return verdict_on("exploding_gradient", findings, cause, text, [cause.row], 1)
+    remedy = remedy_of_growth(findings, row, findings.linear_from(row))
+    return Verdict("exploding_gradient", row.path, f"{text} {remedy}")
+
+
+def _one_cause(findings: Findings, row: LayerRow, direction: int) -> Cause | None:
+    """The one layer after this one that multiplies the gradient by a wrong factor."""
+    rows = findings.linear_from(row)
+    cause = cause_of(findings, [each for each in rows if each is not row], direction)
+    is_one = cause is not None and cause.is_kernel and not cause.others
+    return cause if is_one else None
 
 
 def _rows_with_gradient(findings: Findings) -> list[LayerRow]:

@@ -3,13 +3,27 @@
 import math
 
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
-from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
+from keras_initx.diagnostics._judge.own_gain import cause_of, segment
+from keras_initx.diagnostics._judge.remedies import (
+    remedy_of_growth,
+    scale_remedy,
+    verdict_on,
+)
+from keras_initx.diagnostics._judge.sample_verdicts import COLLAPSED
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.rows import LayerRow
 
 # A factor of a thousand in the standard deviation: rectifiers lose it with Keras's
 # default initializer in 20 layers, while no network of a handful of layers comes near.
 VANISHING = 1e-3
 EXPLODING = 1e3
+# With one layer that is off by so much itself, less will do in the layers after it. A
+# last kernel of a hundredth is common, but not one within a network; no fan rule makes
+# a kernel ten times too large.
+SMALL_KERNEL, SMALL = 100.0, 0.03
+LARGE_KERNEL, LARGE_KERNELS, LARGE = 10.0, 30.0, 10.0
+# So much of what a layer puts out is what the next one gets.
+_TAKEN = 10.0
 
 
 def non_finite_signal(findings: Findings) -> Verdict | None:
@@ -45,14 +59,33 @@ def vanishing_signal(findings: Findings) -> Verdict | None:
     limit = VANISHING * min(1.0, scale)
     first = first_of_tail(rows, lambda row: row.scale < limit)
     if first is None:
-        return None
-    text = (
+        return _small_kernel(findings, rows, SMALL * min(1.0, scale))
+    what = (
         f"from {findings.name(first)} on, the standard deviation of the pre-"
         f"activations is below {limit:.1g}; in the last layer it is "
-        f"{rows[-1].scale:.2g}. "
-        f"{scale_remedy(findings, first, findings.linear_until(first), -1)}"
+        f"{rows[-1].scale:.2g}."
     )
-    return Verdict("vanishing_signal", first.path, text)
+    cause = cause_of(findings, segment(findings, first), -1)
+    before = findings.linear_until(first)
+    if cause is None:
+        remedy = scale_remedy(findings, first, before, -1)
+        return Verdict("vanishing_signal", first.path, f"{what} {remedy}")
+    return verdict_on("vanishing_signal", findings, cause, what, before, -1)
+
+
+def _small_kernel(
+    findings: Findings, rows: list[LayerRow], limit: float
+) -> Verdict | None:
+    """One kernel, but the last one, that nearly takes the signal away."""
+    hidden = [row for row in rows[:-1] if not row.is_output]
+    first = first_of_tail(hidden, lambda row: row.scale < limit)
+    if first is None or not _is_taken(findings, first):
+        return None
+    cause = cause_of(findings, segment(findings, first), -1)
+    if cause is None or not (cause.is_kernel and cause.factor >= SMALL_KERNEL):
+        return None
+    what = f"The next layer gets {_next(findings, first)}."
+    return verdict_on("vanishing_signal", findings, cause, what, [cause.row], -1)
 
 
 def exploding_signal(findings: Findings) -> Verdict | None:
@@ -64,14 +97,65 @@ def exploding_signal(findings: Findings) -> Verdict | None:
         if limit < row.scale < math.inf and not findings.normalization(row)
     ]
     if not large:
-        return None
+        return _large_kernel(findings)
     first, largest = large[0], max(row.scale for row in large)
-    text = (
+    what = (
         f"from {findings.name(first)} on, the standard deviation of the pre-"
-        f"activations is above {limit:.1g}, up to {largest:.2g}. "
-        f"{remedy_of_growth(findings, first, findings.linear_until(first))}"
+        f"activations is above {limit:.1g}, up to {largest:.2g}."
     )
-    return Verdict("exploding_signal", first.path, text)
+    cause = cause_of(findings, segment(findings, first), 1)
+    before = findings.linear_until(first)
+    if cause is None:
+        remedy = remedy_of_growth(findings, first, before)
+        return Verdict("exploding_signal", first.path, f"{what} {remedy}")
+    return verdict_on("exploding_signal", findings, cause, what, before, 1)
+
+
+def _large_kernel(findings: Findings) -> Verdict | None:
+    """Kernels or biases that make the signal large by themselves."""
+    start = max(
+        [1.0, _scale_of_inputs(findings)]
+        + [math.hypot(row.std or 0.0, row.mean or 0.0) for row in findings.inputs]
+    )
+    for row in findings.linear:
+        is_large = LARGE * start < row.rms < math.inf
+        # Those that have bounds are told as saturated, and those that choose, as such.
+        is_bounded = row.saturated is not None or (row.dead or 0.0) > 0.5
+        if not is_large or is_bounded or findings.is_normalized(row):
+            continue
+        is_last = row.is_output or row is findings.linear[-1]
+        cause = cause_of(findings, segment(findings, row), 1)
+        if cause is None or not (is_last or _is_taken(findings, row)):
+            continue
+        if not cause.is_kernel and (cause.row.cosine or 0.0) > COLLAPSED:
+            # A constant was added: that is told as such.
+            continue
+        if cause.factor >= LARGE_KERNEL or cause.product >= LARGE_KERNELS:
+            what = (
+                f"The root mean square of the pre-activations of {findings.name(row)} "
+                f"is {row.rms:.2g}."
+            )
+            before = findings.linear_until(row)
+            return verdict_on("exploding_signal", findings, cause, what, before, 1)
+    return None
+
+
+def _is_taken(findings: Findings, row: LayerRow) -> bool:
+    """Whether the next linear layer gets what this one puts out, and nothing else."""
+    following = findings.linear_from(row)[1:2]
+    got = following[0].input_rms if following else None
+    if got is None or row.rms <= 0:
+        return False
+    return 1 / _TAKEN < got / row.rms < _TAKEN
+
+
+def _next(findings: Findings, row: LayerRow) -> str:
+    """What the next linear layer gets, in words."""
+    (following,) = findings.linear_from(row)[1:2]
+    return (
+        f"inputs of a root mean square of {following.input_rms or 0:.2g}: its kernel "
+        "learns slowly, and what comes before it more slowly"
+    )
 
 
 def _scale_of_inputs(findings: Findings) -> float:

@@ -1,6 +1,7 @@
 """The kernels of a layer, each as the matrices that its axes make of it."""
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from keras_initx._kernel.axes import KernelAxes
 from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.tensors import as_array
+from keras_initx.diagnostics._measure.laws import law_of
 from keras_initx.diagnostics._measure.reach import reach_of
 from keras_initx.diagnostics._measure.rows import KernelRow
 
@@ -61,7 +63,17 @@ def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
     for kernel in kernels:
         value = as_array(stored(kernel.variable))
         kernel.row.reach = reach_of(layer, value, kernel.axes)
+        kernel.row.law = law_of(layer, kernel.variable, kernel.axes)
     return kernels
+
+
+def bias_rms(layer: keras.layers.Layer) -> float | None:
+    """The root mean square of the biases of a layer with a kernel; None without any."""
+    described = layer_kernel(layer)
+    if described is None or described.bias is None or 0 in described.bias.shape:
+        return None
+    value = as_array(stored(described.bias))
+    return norm(value) / math.sqrt(value.size)
 
 
 def find_equal(kernels: list[Kernel]) -> None:
@@ -117,7 +129,9 @@ def _kernel(
         kernel.row.fan_in = axes.fan_in
         kernel.row.fan_out = axes.fan_out // blocks
     kernel.row.is_trainable = bool(variable.trainable)
-    kernel.row.norm = norm(as_array(stored(variable)))
+    value = as_array(stored(variable))
+    kernel.row.norm = norm(value)
+    kernel.row.std = _std(value, kernel.row.norm)
     matrices = kernel.matrices
     kernel.row.has_equal_units = _are_equal(matrices)
     kernel.row.has_equal_inputs = _are_equal(matrices.swapaxes(1, 2))
@@ -132,6 +146,13 @@ def _recurrent_kernel(
     units = getattr(cell, "units", None) or getattr(cell, "filters", None)
     gates, rest = divmod(variable.shape[-1], units) if units else (1, 0)
     return _kernel(variable, is_linear=True, blocks=1 if rest else max(1, gates))
+
+
+def _std(value: np.ndarray, length: float) -> float:
+    """The deviation of an array of this norm, without a copy of it."""
+    with np.errstate(all="ignore"):
+        mean = float(value.mean(dtype="float32"))
+        return math.sqrt(max(0.0, length * length / value.size - mean**2))
 
 
 def _are_equal(matrices: np.ndarray) -> bool:

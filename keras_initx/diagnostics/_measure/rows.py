@@ -3,8 +3,13 @@
 import dataclasses
 import math
 
+from keras_initx.diagnostics._measure.laws import Law
 from keras_initx.diagnostics._measure.over_time import OverTime
 from keras_initx.diagnostics._measure.reach import Reach
+
+# These bear the word, and scale by numbers that do not follow the signal.
+_FIXED_SCALES = ("Normalization", "SpectralNormalization")
+_MERGES = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Multiply", "Subtract")
 
 
 @dataclasses.dataclass
@@ -30,6 +35,11 @@ class KernelRow:
         reach: Reach or None. What a convolution with strides reads or writes.
         float16_share: float or None. The norm of the gradient in float16, without a
             scaled loss, over that with one; None unless training goes without.
+        std: float. The standard deviation of the weights.
+        law: Law or None. How the initializer that the layer holds draws it, where that
+            is known: with `name`, `std` (the deviation that it draws with), `fan_in`
+            and `fan_out` (the fans that it counted), and `right_std`, `right_fan_in`
+            and `right_fan_out` (the same with the layer's own fans).
     """
 
     path: str
@@ -47,6 +57,8 @@ class KernelRow:
     is_trainable: bool = True
     reach: Reach | None = None
     float16_share: float | None = None
+    std: float = 0.0
+    law: Law | None = None
 
     @property
     def scaled_variance(self) -> float:
@@ -93,6 +105,8 @@ class LayerRow:
             such as a gamma of zeros at the end of a residual branch; 1 without one.
         factor: float. Its own such factor; 1 without one.
         is_stuck: bool. Whether a factor of zero gets zeros, so that both stay.
+        input_rms: float or None. The root mean square of the first input.
+        bias_rms: float or None. The root mean square of the biases.
     """
 
     path: str
@@ -120,6 +134,19 @@ class LayerRow:
     held_back: float = 1.0
     factor: float = 1.0
     is_stuck: bool = False
+    input_rms: float | None = None
+    bias_rms: float | None = None
+
+    @property
+    def is_normalization(self) -> bool:
+        """Whether it takes the scale of its input away."""
+        is_named_so = "Norm" in self.type and self.fan_in is None
+        return is_named_so and self.type not in _FIXED_SCALES
+
+    @property
+    def is_merge(self) -> bool:
+        """Whether it makes one tensor of several."""
+        return self.type in _MERGES
 
     @property
     def kernel(self) -> KernelRow | None:
@@ -131,6 +158,16 @@ class LayerRow:
         """The standard deviation of the pre-activation; NaN if it is not known."""
         std = self.pre_activation_std
         return math.nan if std is None else std
+
+    @property
+    def rms(self) -> float:
+        """The root mean square of the pre-activation; NaN if it is not known."""
+        return math.hypot(self.scale, self.pre_activation_mean or 0.0)
+
+    @property
+    def own_gain(self) -> float | None:
+        """The root mean square of the pre-activation over that of the first input."""
+        return self.rms / self.input_rms if self.input_rms else None
 
     @property
     def kernel_norm(self) -> float:

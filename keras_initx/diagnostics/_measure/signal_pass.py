@@ -1,6 +1,7 @@
 """What a report sees while the model runs: the signal, layer by layer."""
 
 import dataclasses
+import math
 import weakref
 from typing import Any
 
@@ -18,7 +19,7 @@ from keras_initx.diagnostics._measure.activation_bounds import (
     flat_parts,
 )
 from keras_initx.diagnostics._measure.factors import small_factor
-from keras_initx.diagnostics._measure.kernels import Kernel, kernels_of
+from keras_initx.diagnostics._measure.kernels import Kernel, bias_rms, kernels_of
 from keras_initx.diagnostics._measure.merges import INPUT, Flow
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -78,12 +79,14 @@ class _TensorState:
     Attributes:
         reference: To the tensor: another one may get its id later.
         statistics: Statistics or None. What was measured of it.
+        rms: float or None. The root mean square of what a layer got.
         row: LayerRow or None. The row of the layer that made it.
         has_row: bool. Whether a row describes it.
     """
 
     reference: weakref.ref[Any]
     statistics: Statistics | None = None
+    rms: float | None = None
     row: LayerRow | None = None
     has_row: bool = False
 
@@ -156,6 +159,9 @@ class SignalPass(QuietObserver):
         inputs = first_tensor(call.args)
         if own and own[0].row.has_equal_inputs and inputs is not None:
             row.has_equal_inputs = are_alike(inputs)
+        row.bias_rms = bias_rms(layer)
+        if inputs is not None:
+            row.input_rms = self._rms(call, inputs)
         state = self._layers[id(layer)] = _LayerState(row, own)
         activation = getattr(layer, "activation", None)
         if isinstance(activation, layers.Layer):
@@ -272,6 +278,16 @@ class SignalPass(QuietObserver):
             visible = shown(tensor, call.mask, set(channels))
             state.statistics = statistics(visible, channels)
         return state.statistics
+
+    def _rms(self, call: LayerCall, tensor: Any) -> float:
+        """The root mean square of what a layer gets, which is measured once."""
+        state = self._tensor(tensor)
+        if state.rms is None:
+            known = state.statistics
+            if known is None:
+                known = statistics(shown(tensor, call.mask, set()), ())
+            state.rms = math.hypot(known.mean, known.std)
+        return state.rms
 
     def _channels(self, call: LayerCall, tensor: Any) -> tuple[int, ...]:
         """The axes that number the units: the layer's own, or those of its input."""
