@@ -6,7 +6,13 @@ from keras_initx.diagnostics._judge.activation_verdicts import (
     dead_units,
     saturated_units,
 )
+from keras_initx.diagnostics._judge.attention_verdicts import one_hot_attention
 from keras_initx.diagnostics._judge.effects import EFFECTS
+from keras_initx.diagnostics._judge.embedding_verdicts import (
+    drowned_tokens,
+    large_embeddings,
+    small_embeddings,
+)
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.gradient_verdicts import (
     exploding_gradient,
@@ -20,10 +26,15 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     symmetric_units,
     zero_taps,
 )
+from keras_initx.diagnostics._judge.layer_verdicts import (
+    normalization_of_one,
+    strong_noise,
+)
 from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
     forgets,
     gates_shut,
+    saturated_gates,
 )
 from keras_initx.diagnostics._judge.sample_verdicts import (
     collapsed_inputs,
@@ -41,14 +52,21 @@ from keras_initx.diagnostics._measure.seen import Seen
 # In the order in which they are told: causes before their effects. Each gives verdicts
 # of its own name.
 _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
+    large_embeddings,
+    small_embeddings,
+    drowned_tokens,
     explodes_over_time,
     non_finite_signal,
     symmetric_units,
     duplicate_kernels,
     zero_taps,
     selu_without_lecun_normal,
+    strong_noise,
+    normalization_of_one,
     dead_units,
     saturated_units,
+    saturated_gates,
+    one_hot_attention,
     gates_shut,
     vanishing_signal,
     exploding_signal,

@@ -84,6 +84,11 @@ class LayerRow:
         note: str. What else there is to say.
         over_time: OverTime or None. Of a recurrent layer: its first, middle and last
             step.
+        noise: float or None. The standard deviation of the noise that the layer adds in
+            training, as a multiple of its signal.
+        dropped: float or None. The share of its inputs that the layer drops.
+        normalized_over: int or None. Of how many numbers a normalization takes mean and
+            deviation.
     """
 
     path: str
@@ -107,6 +112,9 @@ class LayerRow:
     has_equal_inputs: bool = False
     note: str = ""
     over_time: OverTime | None = None
+    noise: float | None = None
+    dropped: float | None = None
+    normalized_over: int | None = None
 
     @property
     def kernel(self) -> KernelRow | None:

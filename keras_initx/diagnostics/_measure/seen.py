@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_initx.diagnostics._measure.attention_weights import AttentionWeights
+from keras_initx.diagnostics._measure.embeddings import EmbeddingScale
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import Task
 
@@ -15,9 +17,13 @@ class Seen:
         inputs: list of LayerRow. One for each input of floats.
         loss: float or None. The loss of the batch, where it is known.
         tasks: list of Task. One for each output that has targets and a known loss.
+        attention: list of AttentionWeights. One for each layer that attends.
+        embeddings: list of EmbeddingScale. One for each embedding.
     """
 
     rows: list[LayerRow]
     inputs: list[LayerRow] = dataclasses.field(default_factory=list)
     loss: float | None = None
     tasks: list[Task] = dataclasses.field(default_factory=list)
+    attention: list[AttentionWeights] = dataclasses.field(default_factory=list)
+    embeddings: list[EmbeddingScale] = dataclasses.field(default_factory=list)
