@@ -31,7 +31,7 @@ def one_hot_attention(findings: Findings) -> Verdict | None:
 
 def _advice(seen: AttentionWeights) -> str:
     """What makes the scores smaller."""
-    if seen.type in ("MultiHeadAttention", "GroupQueryAttention"):
+    if seen.type in ("MultiHeadAttention", "GroupedQueryAttention"):
         return (
             "Put `keras.layers.LayerNormalization()` before it, and use "
             '`kernel_initializer="glorot_uniform"`; or `keras_initx.lsuv(model, x)`, '

@@ -42,6 +42,7 @@ EFFECTS = {
         "exploding_gradient",
     },
     "gates_shut": _SILENCE | {"forgets"},
+    "forgets": {"collapsed_inputs"},
     "non_finite_signal": {
         "non_finite_gradient",
         "saturated_gates",

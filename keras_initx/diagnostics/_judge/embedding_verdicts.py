@@ -66,15 +66,22 @@ def small_embeddings(findings: Findings) -> Verdict | None:
 def drowned_tokens(findings: Findings) -> Verdict | None:
     """Positions that are far larger than the tokens to which they are added."""
     for seen in findings.seen.embeddings:
-        if seen.drowning <= DROWNED:
+        large = (each for each in findings.seen.embeddings if each.std > LARGE)
+        if seen.drowning <= DROWNED or any(large):
             continue
-        row = _row(findings, seen)
+        row, ratio = _row(findings, seen), seen.std / seen.tokens_std
+        advice = _draw_again(seen.positions_std * ratio)
+        if seen.positions_std * ratio > 1:
+            advice = (
+                "Make the positions smaller: "
+                f"`positions = positions * {1 / seen.drowning:.2g}`."
+            )
         text = (
             f"in '{seen.positions}' positions with a standard deviation of "
             f"{seen.positions_std:.2g} are added to tokens with one of "
             f"{seen.tokens_std:.2g}, from {_name(findings, row, seen)}: "
             f"{seen.drowning:.2g} times as much. All inputs look alike at first. "
-            f"{_draw_again(seen.positions_std * seen.std / seen.tokens_std)}"
+            f"{advice}"
         )
         return Verdict("drowned_tokens", seen.path, text)
     return None

@@ -61,9 +61,12 @@ def normalization_of_one(findings: Findings) -> Verdict | None:
 def _rate_line(row: LayerRow) -> str:
     """A rate for a layer: what is kept now, where that is a sensible one."""
     rate = max(0.01, round(1 - (row.dropped or 0.0), 2))
-    if "Dropout" in row.type:
+    if row.noise_argument == "rate" and "/" in row.path:
+        line = f"`keras.layers.{row.type}({rate})`"
+        return f"{line}, or `dropout={rate}` in an attention layer"
+    if row.noise_argument == "rate":
         return setting(row.path, "rate", rate)
-    return f"`dropout={rate}`"
+    return f"`{row.noise_argument}={rate}`"
 
 
 def _other_numbers(row: LayerRow) -> str:

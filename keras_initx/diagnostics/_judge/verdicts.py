@@ -68,6 +68,7 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     saturated_gates,
     one_hot_attention,
     gates_shut,
+    forgets,
     vanishing_signal,
     exploding_signal,
     constant_output,
@@ -77,7 +78,6 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     no_gradient,
     vanishing_gradient,
     exploding_gradient,
-    forgets,
 )
 
 

@@ -38,15 +38,20 @@ def noise_of(layer: layers.Layer, signal: float | None) -> float | None:
 
 def rate_of(layer: layers.Layer) -> float | None:
     """The largest share that a layer drops; None for a layer without dropout."""
-    if isinstance(layer, NOISE):
-        found = [getattr(layer, "rate", None)]
-    else:
-        cell = getattr(layer, "cell", None)
-        found = [
-            getattr(each, name, None) for each in (layer, cell) for name in _ARGUMENTS
-        ]
-    rates = [rate for rate in found if _is_rate(rate)]
-    return max(rates) if rates else None
+    return max(_rates(layer).values(), default=None)
+
+
+def argument_of(layer: layers.Layer) -> str:
+    """The argument that sets the noise of a layer."""
+    rates = _rates(layer)
+    return max(rates, key=lambda name: rates[name]) if rates else "stddev"
+
+
+def _rates(layer: layers.Layer) -> dict[str, float]:
+    """The shares that a layer drops, by their arguments."""
+    names = ("rate",) if isinstance(layer, NOISE) else _ARGUMENTS
+    found = {name: getattr(layer, name, None) for name in names}
+    return {name: rate for name, rate in found.items() if _is_rate(rate)}
 
 
 def _is_rate(value: Any) -> bool:

@@ -87,6 +87,7 @@ class LayerRow:
         noise: float or None. The standard deviation of the noise that the layer adds in
             training, as a multiple of its signal.
         dropped: float or None. The share of its inputs that the layer drops.
+        noise_argument: str. The argument of the layer that sets it.
         normalized_over: int or None. Of how many numbers a normalization takes mean and
             deviation.
     """
@@ -114,6 +115,7 @@ class LayerRow:
     over_time: OverTime | None = None
     noise: float | None = None
     dropped: float | None = None
+    noise_argument: str = ""
     normalized_over: int | None = None
 
     @property

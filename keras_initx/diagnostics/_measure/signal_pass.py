@@ -20,7 +20,7 @@ from keras_initx.diagnostics._measure.activation_bounds import (
 from keras_initx.diagnostics._measure.attention_weights import AttentionWatch
 from keras_initx.diagnostics._measure.embeddings import EmbeddingWatch
 from keras_initx.diagnostics._measure.kernels import Kernel, kernels_of
-from keras_initx.diagnostics._measure.noise import NOISE, noise_of, rate_of
+from keras_initx.diagnostics._measure.noise import NOISE, argument_of, noise_of, rate_of
 from keras_initx.diagnostics._measure.normalized import numbers_of
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -222,6 +222,7 @@ class SignalPass(QuietObserver):
         """What is special to layers of noise, of normalization, and of embeddings."""
         layer, inputs = call.layer, first_tensor(call.args)
         row.noise, row.dropped = noise_of(layer, row.std), rate_of(layer)
+        row.noise_argument = "" if row.noise is None else argument_of(layer)
         if inputs is not None:
             is_training = bool(call.kwargs.get("training"))
             row.normalized_over = numbers_of(layer, inputs.shape, is_training)
