@@ -69,11 +69,13 @@ def gates_shut(findings: Findings) -> Verdict | None:
 def saturated_gates(findings: Findings) -> Verdict | None:
     """Gates that inputs and states, and not their biases, take to their bounds."""
     for row, seen in _recurrent(findings):
-        if seen.swung_gates is None or seen.swung_gates <= SWUNG:
+        is_swung = (seen.swung_gates or 0.0) > SWUNG
+        # Units that are copies of each other add up, whatever their scale is.
+        if not is_swung or any(kernel.has_equal_units for kernel in row.kernels):
             continue
         text = (
-            f"in {findings.name(row)} {100 * seen.swung_gates:.3g} % of the values of "
-            "the gates are taken to within 3 % of 0 or 1, where they have nearly no "
+            f"in {findings.name(row)} {100 * (seen.swung_gates or 0.0):.3g} % of the "
+            "values of the gates are taken to within 3 % of 0 or 1, where they have nearly no "
             f"slope. {_smaller(row)}"
         )
         return Verdict("saturated_gates", row.path, text)
