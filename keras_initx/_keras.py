@@ -192,6 +192,20 @@ def waiting_initializer(variable: keras.Variable) -> Any:
     return getattr(variable, "_initializer", None)
 
 
+# Operations
+
+
+def module_of_softmax() -> Any:
+    """The module whose `softmax` and `dot_product_attention` all operations call.
+
+    Layers and `keras.ops` look both up there at each call. Without that module: None,
+    and then no attention weights are seen.
+    """
+    backend = getattr(keras.ops.softmax, "__globals__", {}).get("backend")
+    module = getattr(backend, "nn", None)
+    return module if hasattr(module, "softmax") else None
+
+
 # Seeds
 
 

@@ -137,7 +137,7 @@ def steps_of(call: LayerCall) -> Steps:
         states=states,
         pre_activations=pre_activations,
         bias=bias,
-        gates=_gates(cell, pre_activations),
+        gates=gates_of(cell, pre_activations),
         mask=None if mask is None else ops.convert_to_numpy(mask).astype(bool),
     )
 
@@ -182,8 +182,8 @@ def _pre_activations(
     return result, input_bias + recurrent_bias
 
 
-def _gates(cell: layers.Layer, pre_activations: np.ndarray) -> dict[str, np.ndarray]:
-    """The values of the gates that open and shut."""
+def gates_of(cell: layers.Layer, pre_activations: np.ndarray) -> dict[str, np.ndarray]:
+    """The values of the gates that open and shut, by their pre-activations."""
     names = _GATES[type(cell)]
     parts = np.split(pre_activations, len(names), axis=-1)
     return {

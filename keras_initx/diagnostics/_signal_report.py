@@ -157,9 +157,11 @@ def look(
     watch, found = SignalPass(samples), None
     seen = Seen(watch.rows, inputs)
     with hold_interrupts(), preserve_loss(model):
-        with keras.StatelessScope():
+        with keras.StatelessScope(), watch.attention.held():
             output = trace(model, batch, watch, training=training)
         watch.note_outputs(output)
+        seen.attention = watch.attention.found
+        seen.embeddings = watch.embeddings.found
         find_equal(watch.kernels)
         if singular_values:
             add_singular_values(watch.kernels)

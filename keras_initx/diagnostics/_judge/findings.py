@@ -28,8 +28,14 @@ class Findings:
         self._places = {row.path: place for place, row in reversed(list(places))}
 
     def place(self, path: str | None) -> int:
-        """The place of a layer, from 0; that of the inputs is -1."""
-        return -1 if path is None else self._places.get(path, -1)
+        """The place of a layer, from 0; that of the inputs is -1.
+
+        A container without a row has the place of the first layer within it.
+        """
+        if path is None or path in self._places:
+            return self._places.get(path or "", -1)
+        within = (n for each, n in self._places.items() if each.startswith(f"{path}/"))
+        return min(within, default=-1)
 
     def name(self, row: LayerRow) -> str:
         """How a text names a layer."""

@@ -52,6 +52,7 @@ class VerdictKind(enum.StrEnum):
     STRONG_NOISE = "strong_noise"
     NORMALIZATION_OF_ONE = "normalization_of_one"
     LARGE_EMBEDDINGS = "large_embeddings"
+    SMALL_EMBEDDINGS = "small_embeddings"
     DROWNED_TOKENS = "drowned_tokens"
     ONE_HOT_ATTENTION = "one_hot_attention"
     DROWNED_BRANCH = "drowned_branch"

@@ -6,6 +6,7 @@ from keras_initx.diagnostics._judge.activation_verdicts import (
     dead_units,
     saturated_units,
 )
+from keras_initx.diagnostics._judge.attention_verdicts import one_hot_attention
 from keras_initx.diagnostics._judge.cut_verdicts import (
     float16_underflow,
     frozen_layers,
@@ -13,6 +14,11 @@ from keras_initx.diagnostics._judge.cut_verdicts import (
     unused_layers,
 )
 from keras_initx.diagnostics._judge.effects import EFFECTS
+from keras_initx.diagnostics._judge.embedding_verdicts import (
+    drowned_tokens,
+    large_embeddings,
+    small_embeddings,
+)
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.gradient_verdicts import (
     exploding_gradient,
@@ -26,6 +32,10 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     symmetric_units,
     zero_taps,
 )
+from keras_initx.diagnostics._judge.layer_verdicts import (
+    normalization_of_one,
+    strong_noise,
+)
 from keras_initx.diagnostics._judge.merge_verdicts import (
     drowned_branch,
     silent_branches,
@@ -34,6 +44,7 @@ from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
     forgets,
     gates_shut,
+    saturated_gates,
 )
 from keras_initx.diagnostics._judge.sample_verdicts import (
     collapsed_inputs,
@@ -55,17 +66,25 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     frozen_layers,
     unused_layers,
     float16_underflow,
+    large_embeddings,
+    small_embeddings,
+    drowned_tokens,
+    saturated_gates,
     explodes_over_time,
     non_finite_signal,
     symmetric_units,
     duplicate_kernels,
     zero_taps,
     selu_without_lecun_normal,
+    strong_noise,
+    normalization_of_one,
     dead_units,
     saturated_units,
+    one_hot_attention,
     gates_shut,
     drowned_branch,
     silent_branches,
+    forgets,
     vanishing_signal,
     exploding_signal,
     constant_output,
@@ -75,7 +94,6 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     no_gradient,
     vanishing_gradient,
     exploding_gradient,
-    forgets,
 )
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from keras import layers
 
-from keras_initx._model.recurrent import Steps
+from keras_initx._model.recurrent import Steps, gates_of
 from keras_initx.diagnostics._measure.activation_bounds import flat_parts
 
 # A unit is shut if less than this share of what comes in passes its gates.
@@ -25,6 +25,10 @@ class OverTime:
             their bounds. None where there are no gates with bounds.
         shut_units: float or None. The share of units whose gates let less than 3 %
             of their inputs pass to the output, over all steps.
+        forgetful_units: float or None. The share of units that keep less than 3 % of
+            their state from one step to the next, on average.
+        swung_gates: float or None. The share of the values of gates that the inputs and
+            the state take to within 3 % of the bounds: their biases do not count.
         first_gradient: float or None. The norm of the gradient of the loss with respect
             to the input of the first step.
         last_gradient: float or None. The same for the last step.
@@ -37,6 +41,8 @@ class OverTime:
     last_std: float
     saturated_gates: float | None = None
     shut_units: float | None = None
+    forgetful_units: float | None = None
+    swung_gates: float | None = None
     first_gradient: float | None = None
     last_gradient: float | None = None
     gradient_ratio: float | None = None
@@ -53,10 +59,16 @@ def over_time(layer: layers.RNN, steps: Steps) -> OverTime:
     result = OverTime(int(_lengths(steps).max()), first, middle, last)
     if steps.gates:
         result.shut_units = float(np.mean(_throughput(steps) < _SHUT))
+        result.forgetful_units = float(np.mean(_kept(_means(steps)) < _SHUT))
         function = layer.cell.recurrent_activation
         bounds = flat_parts(getattr(function, "__name__", ""))
         if bounds is not None:
-            result.saturated_gates = _saturated(steps, bounds[0] or 0.0, bounds[1])
+            bounds = bounds[0] or 0.0, bounds[1]
+            with np.errstate(invalid="ignore"):
+                swing = steps.pre_activations - steps.bias
+            swung = gates_of(layer.cell, swing)
+            result.saturated_gates = _saturated(steps, steps.gates, *bounds)
+            result.swung_gates = _saturated(steps, swung, *bounds)
     return result
 
 
@@ -106,11 +118,13 @@ def _visible(steps: Steps, values: np.ndarray) -> np.ndarray:
     return values[steps.mask]
 
 
-def _saturated(steps: Steps, lower: float, upper: float) -> float:
+def _saturated(
+    steps: Steps, gates: dict[str, np.ndarray], lower: float, upper: float
+) -> float:
     """The share of the values of all gates outside of these bounds."""
     shares = [
         np.mean((visible < lower) | (visible > upper))
-        for values in steps.gates.values()
+        for values in gates.values()
         for visible in [_visible(steps, values)]
     ]
     return float(np.mean(shares))
@@ -122,8 +136,8 @@ def _throughput(steps: Steps) -> np.ndarray:
     A unit that keeps the share k of its state, and adds the share w of its inputs, has
     gathered w (1 - k^T) / (1 - k) of them after T steps.
     """
-    mean = {name: _visible(steps, v).mean(axis=0) for name, v in steps.gates.items()}
-    keep = mean["forget"] if "forget" in mean else mean["update"]
+    mean = _means(steps)
+    keep = _kept(mean)
     write = mean.get("input", 1 - keep)
     length = int(_lengths(steps).max())
     gathered = np.where(
@@ -132,3 +146,13 @@ def _throughput(steps: Steps) -> np.ndarray:
         length,
     )
     return np.minimum(write * gathered, 1) * mean.get("output", 1.0)
+
+
+def _means(steps: Steps) -> dict[str, np.ndarray]:
+    """The mean of each gate of each unit."""
+    return {name: _visible(steps, v).mean(axis=0) for name, v in steps.gates.items()}
+
+
+def _kept(means: dict[str, np.ndarray]) -> np.ndarray:
+    """The share of its state that each unit keeps from step to step."""
+    return means["forget"] if "forget" in means else means["update"]

@@ -107,6 +107,12 @@ class LayerRow:
         is_stuck: bool. Whether a factor of zero gets zeros, so that both stay.
         input_rms: float or None. The root mean square of the first input.
         bias_rms: float or None. The root mean square of the biases.
+        noise: float or None. The standard deviation of the noise that the layer adds in
+            training, as a multiple of its signal.
+        dropped: float or None. The share of its inputs that the layer drops.
+        noise_argument: str. The argument of the layer that sets it.
+        normalized_over: int or None. Of how many numbers a normalization takes mean and
+            deviation.
     """
 
     path: str
@@ -147,6 +153,11 @@ class LayerRow:
     def is_merge(self) -> bool:
         """Whether it makes one tensor of several."""
         return self.type in _MERGES
+
+    noise: float | None = None
+    dropped: float | None = None
+    noise_argument: str = ""
+    normalized_over: int | None = None
 
     @property
     def kernel(self) -> KernelRow | None:

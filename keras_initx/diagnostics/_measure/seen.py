@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_initx.diagnostics._measure.attention_weights import AttentionWeights
+from keras_initx.diagnostics._measure.embeddings import EmbeddingScale
 from keras_initx.diagnostics._measure.merges import Merge
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import Task
@@ -21,6 +23,8 @@ class Seen:
         merges: list of Merge. Where tensors are added or joined.
         readers: dict. For the path of a layer, those of the layers that get its output,
             as far as that is seen.
+        attention: list of AttentionWeights. One for each layer that attends.
+        embeddings: list of EmbeddingScale. One for each embedding.
     """
 
     rows: list[LayerRow]
@@ -30,3 +34,5 @@ class Seen:
     trainability: Trainability = dataclasses.field(default_factory=Trainability)
     merges: list[Merge] = dataclasses.field(default_factory=list)
     readers: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    attention: list[AttentionWeights] = dataclasses.field(default_factory=list)
+    embeddings: list[EmbeddingScale] = dataclasses.field(default_factory=list)

@@ -18,9 +18,13 @@ from keras_initx.diagnostics._measure.activation_bounds import (
     activation_of,
     flat_parts,
 )
+from keras_initx.diagnostics._measure.attention_weights import AttentionWatch
+from keras_initx.diagnostics._measure.embeddings import EmbeddingWatch
 from keras_initx.diagnostics._measure.factors import small_factor
 from keras_initx.diagnostics._measure.kernels import Kernel, bias_rms, kernels_of
 from keras_initx.diagnostics._measure.merges import INPUT, Flow
+from keras_initx.diagnostics._measure.noise import NOISE, argument_of, noise_of, rate_of
+from keras_initx.diagnostics._measure.normalized import numbers_of
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.statistics import (
@@ -31,12 +35,6 @@ from keras_initx.diagnostics._measure.statistics import (
     statistics,
 )
 
-_NOISE = (
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.AlphaDropout,
-)
 _NORMALIZATIONS = (layers.BatchNormalization, layers.GroupNormalization)
 _COMPILED = "runs within a compiled function, where it cannot be seen"
 
@@ -45,7 +43,7 @@ class QuietObserver(Observer):
     """Makes layers that only add noise return what they get."""
 
     def pre_activation(self, call: LayerCall, tensor: Any) -> Any:
-        if isinstance(call.layer, _NOISE) and call.args:
+        if isinstance(call.layer, NOISE) and call.args:
             return call.args[0]
         return tensor
 
@@ -104,6 +102,8 @@ class SignalPass(QuietObserver):
         mixes_samples: bool. Whether the output of a sample depends on the others.
         flow: Flow. Which layer reads which, and what is merged.
         ran: dict. The layers that ran, by their identities.
+        attention: AttentionWatch. It sees nothing unless it is held.
+        embeddings: EmbeddingWatch.
     """
 
     def __init__(self, samples: int) -> None:
@@ -112,6 +112,8 @@ class SignalPass(QuietObserver):
         self.mixes_samples = False
         self.flow = Flow()
         self.ran: dict[int, layers.Layer] = {}
+        self.attention = AttentionWatch()
+        self.embeddings = EmbeddingWatch()
         self._samples = samples
         self._layers: dict[int, _LayerState] = {}
         self._tensors: dict[int, _TensorState] = {}
@@ -132,6 +134,8 @@ class SignalPass(QuietObserver):
             state = self._tensors.get(id(leaf))
             if state is not None and state.row is not None:
                 state.row.is_output = state.reference() is leaf
+            row = None if state is None else state.row
+            self.embeddings.note_outputs(leaf, row is not None and bool(row.kernels))
 
     def path_of(self, tensor: Any) -> str | None:
         """The path of the row that made a tensor, if one did."""
@@ -144,6 +148,8 @@ class SignalPass(QuietObserver):
 
     def enter(self, call: LayerCall) -> None:
         layer = call.layer
+        self.attention.enter(call)
+        self.embeddings.changed(call, call.args)
         if call.number > 1:
             self._layers[id(layer)].row.calls = call.number
             return
@@ -180,6 +186,8 @@ class SignalPass(QuietObserver):
         return tensor
 
     def leave(self, call: LayerCall, output: Any) -> Any:
+        self.attention.leave(call)
+        self.embeddings.changed(call, output)
         if call.number > 1 or not self._is_shown(call):
             return output
         self._note_factor(call)
@@ -230,6 +238,7 @@ class SignalPass(QuietObserver):
             made = self._tensor(tensor)
             made.has_row, made.row = True, row
             self.flow.made(tensor, row.path, state.is_container)
+        self._add_facts(call, row, tensor)
         self.rows.append(row)
         self.kernels += state.kernels
         state.is_finished = True
@@ -262,6 +271,19 @@ class SignalPass(QuietObserver):
         for leaf in leaves if len(leaves) > 1 else ():
             if (row := self._tensor(leaf).row) is not None:
                 row.is_one_of_several = True
+
+    def _add_facts(self, call: LayerCall, row: LayerRow, tensor: Any) -> None:
+        """What is special to layers of noise, of normalization, and of embeddings."""
+        layer, inputs = call.layer, first_tensor(call.args)
+        row.noise, row.dropped = noise_of(layer, row.std), rate_of(layer)
+        row.noise_argument = "" if row.noise is None else argument_of(layer)
+        if inputs is not None:
+            is_training = bool(call.kwargs.get("training"))
+            row.normalized_over = numbers_of(layer, inputs.shape, is_training)
+        if isinstance(layer, layers.Embedding):
+            self.embeddings.embedded(call, tensor, row.std)
+        elif row.fan_in is not None:
+            self.embeddings.consumed()
 
     def _tensor(self, tensor: Any) -> _TensorState:
         """What is known of a tensor."""

@@ -1,6 +1,7 @@
 """What is measured of one activation."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class Statistics:
         mean: float. The mean of all values.
         std: float. Their standard deviation.
         dead: float. The share of units that are zero for all samples and positions.
-        is_constant: bool. Whether no unit varies over samples and positions.
+        is_constant: bool. Whether no unit varies over samples and positions, where
+            there are several.
     """
 
     channels: tuple[int, ...]
@@ -48,6 +50,7 @@ def statistics(tensor: Any, channels: tuple[int, ...]) -> Statistics:
         std = float(np.sqrt(variances.mean() + means.var()))
         squares = variances + means**2
         is_constant = bool(np.all(variances <= _ROUNDING * squares.mean()))
+        is_constant &= math.prod(tensor.shape) > means.size
     if not np.isfinite(std):
         mean = std = float("nan" if np.isnan(as_array(tensor)).any() else "inf")
     dead = float(np.mean(squares == 0))
