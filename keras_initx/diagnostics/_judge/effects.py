@@ -9,6 +9,30 @@ _SILENCE = {
     "no_gradient",
     "vanishing_gradient",
 }
+_SCALES = {
+    "large_logits",
+    "saturated_units",
+    "saturated_gates",
+    "gates_shut",
+    "forgets",
+    "one_hot_attention",
+    "drowned_branch",
+    "explodes_over_time",
+    "selu_without_lecun_normal",
+    "vanishing_signal",
+    "exploding_signal",
+    "collapsed_inputs",
+    "uneven_samples",
+    "dead_units",
+    "constant_output",
+    "large_update",
+    "small_update",
+    "no_gradient",
+    "vanishing_gradient",
+    "exploding_gradient",
+    "non_finite_gradient",
+}
+_OF_DATA = {"uncentered_inputs", "unscaled_inputs", "dominant_feature"}
 # The effects of a fault in the layers after it, or in all gradients, are not told.
 EFFECTS = {
     "explodes_over_time": {
@@ -27,5 +51,21 @@ EFFECTS = {
     "collapsed_inputs": {"constant_output"},
     "vanishing_signal": {"collapsed_inputs", "constant_output", "uneven_samples"},
     "exploding_signal": {"uneven_samples"},
+    "constant_inputs": {
+        *_SCALES,
+        *_OF_DATA,
+        "ids_as_numbers",
+        "constant_targets",
+        "symmetric_units",
+        "unscaled_targets",
+        "rare_classes",
+    },
+    "ids_as_numbers": _SCALES | _OF_DATA,
+    "dominant_feature": _SCALES | _OF_DATA,
+    "unscaled_inputs": _SCALES | {"uncentered_inputs"},
+    "uncentered_inputs": {"collapsed_inputs", "constant_output", "small_update"},
+    "labels_out_of_range": {"non_finite_gradient", "large_update", "rare_classes"},
+    "constant_targets": {"rare_classes", "unscaled_targets"},
+    "unscaled_targets": {"large_update", "exploding_gradient", "small_update"},
     "no_gradient": {"vanishing_gradient"},
 }

@@ -14,6 +14,13 @@ from keras_initx.diagnostics._judge.gradient_verdicts import (
     non_finite_gradient,
     vanishing_gradient,
 )
+from keras_initx.diagnostics._judge.input_verdicts import (
+    constant_inputs,
+    dominant_feature,
+    ids_as_numbers,
+    uncentered_inputs,
+    unscaled_inputs,
+)
 from keras_initx.diagnostics._judge.kernel_verdicts import (
     duplicate_kernels,
     selu_without_lecun_normal,
@@ -35,6 +42,12 @@ from keras_initx.diagnostics._judge.scale_verdicts import (
     non_finite_signal,
     vanishing_signal,
 )
+from keras_initx.diagnostics._judge.target_verdicts import (
+    constant_targets,
+    labels_out_of_range,
+    rare_classes,
+    unscaled_targets,
+)
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.seen import Seen
 
@@ -43,6 +56,15 @@ from keras_initx.diagnostics._measure.seen import Seen
 _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     explodes_over_time,
     non_finite_signal,
+    constant_inputs,
+    ids_as_numbers,
+    dominant_feature,
+    unscaled_inputs,
+    uncentered_inputs,
+    labels_out_of_range,
+    constant_targets,
+    unscaled_targets,
+    rare_classes,
     symmetric_units,
     duplicate_kernels,
     zero_taps,

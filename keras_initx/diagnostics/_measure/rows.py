@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from keras_initx.diagnostics._measure.features import Features
 from keras_initx.diagnostics._measure.over_time import OverTime
 from keras_initx.diagnostics._measure.reach import Reach
 
@@ -84,6 +85,8 @@ class LayerRow:
         note: str. What else there is to say.
         over_time: OverTime or None. Of a recurrent layer: its first, middle and last
             step.
+        features: Features or None. Of an input, and of a layer whose kernel gets the
+            data: how large its features are.
     """
 
     path: str
@@ -107,6 +110,7 @@ class LayerRow:
     has_equal_inputs: bool = False
     note: str = ""
     over_time: OverTime | None = None
+    features: Features | None = None
 
     @property
     def kernel(self) -> KernelRow | None:

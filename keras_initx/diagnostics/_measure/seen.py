@@ -1,8 +1,11 @@
 """All that a report measured of a model, on one batch."""
 
 import dataclasses
+import functools
 
+from keras_initx.diagnostics._measure.leaves import Leaf
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.targets import TargetRow, target_row
 from keras_initx.diagnostics._measure.tasks import Task
 
 
@@ -15,9 +18,17 @@ class Seen:
         inputs: list of LayerRow. One for each input of floats.
         loss: float or None. The loss of the batch, where it is known.
         tasks: list of Task. One for each output that has targets and a known loss.
+        leaves: list of Leaf. One for each array of the inputs.
+        targets: list of TargetRow. What the targets of each of `tasks` are.
     """
 
     rows: list[LayerRow]
     inputs: list[LayerRow] = dataclasses.field(default_factory=list)
     loss: float | None = None
     tasks: list[Task] = dataclasses.field(default_factory=list)
+    leaves: list[Leaf] = dataclasses.field(default_factory=list)
+
+    @functools.cached_property
+    def targets(self) -> list[TargetRow]:
+        """Measured when they are first asked for."""
+        return [target_row(task) for task in self.tasks]
