@@ -20,6 +20,7 @@ from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
+from keras_initx.diagnostics._measure.leaves import Leaf, leaves_of
 from keras_initx.diagnostics._measure.losses import has_loss, loss_of, preserve_loss
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
@@ -60,6 +61,10 @@ def signal_report(
     - for `SimpleRNN`, `LSTM` and `GRU`: the standard deviation of the state after the
       first, the middle and the last step, the share of saturated gates, and with a loss
       the gradient at the input of the first step beside that of the last one;
+    - for the inputs, and for each layer whose kernel gets the data: how large the
+      features are, how many are constant, and the share of the largest one;
+    - with `y` and a loss: mean and deviation of the targets, or how often each class
+      occurs, and the entropy of that;
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
       of the kernel, and the norm of the gradient of the output.
 
@@ -113,8 +118,8 @@ def signal_report(
 
     Returns:
         A report with one row for each layer. It prints as a table, also in a notebook,
-        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`, `jacobian`,
-        `to_dict()`, `to_pandas()` and `plot()`.
+        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `targets`, `loss`,
+        `jacobian`, `to_dict()`, `to_pandas()` and `plot()`.
 
     Raises:
         ValueError: If there is a loss and no `y`, or `y` and no loss, or if the
@@ -153,9 +158,9 @@ def look(
     batch, y, _ = labelled
     is_loss_known = _check(owner, model, y, loss, is_y_given)
     build(model, batch)
-    samples, inputs = _inputs(owner, batch)
+    samples, inputs, leaves = _inputs(owner, batch)
     watch, found = SignalPass(samples), None
-    seen = Seen(watch.rows, inputs)
+    seen = Seen(watch.rows, inputs, leaves=leaves)
     with hold_interrupts(), preserve_loss(model):
         with keras.StatelessScope(), watch.attention.held():
             output = trace(model, batch, watch, training=training)
@@ -207,8 +212,8 @@ def build(model: keras.layers.Layer, batch: Any) -> None:
         trace(model, batch, Observer())
 
 
-def _inputs(owner: str, batch: Any) -> tuple[int, list[LayerRow]]:
-    """The number of samples, and a row for each input of floats."""
+def _inputs(owner: str, batch: Any) -> tuple[int, list[LayerRow], list[Leaf]]:
+    """The number of samples, a row for each input of floats, and all arrays."""
     leaves = [leaf for leaf in keras.tree.flatten(batch) if hasattr(leaf, "shape")]
     if not leaves or not leaves[0].shape:
         raise _validate.error(
@@ -219,14 +224,16 @@ def _inputs(owner: str, batch: Any) -> tuple[int, list[LayerRow]]:
         )
     samples = leaves[0].shape[0]
     rows: list[LayerRow] = []
-    for leaf in leaves:
+    arrays = leaves_of(batch)
+    for leaf, array in zip(leaves, arrays, strict=True):
         tensor = keras.ops.convert_to_tensor(leaf)
         if is_float_tensor(tensor):
             found = statistics(tensor, (len(tensor.shape) - 1,))
             row = LayerRow(f"input {len(rows) + 1}", "Input", calls=0)
             row.mean, row.std, row.dead = found.mean, found.std, found.dead
             row.cosine, row.spread = cosine_and_spread(tensor, samples)
+            row.features, array.row = array.features, row
             rows.append(row)
     if len(rows) == 1:
         rows[0].path = "input"
-    return samples, rows
+    return samples, rows, arrays

@@ -26,6 +26,13 @@ from keras_initx.diagnostics._judge.gradient_verdicts import (
     non_finite_gradient,
     vanishing_gradient,
 )
+from keras_initx.diagnostics._judge.input_verdicts import (
+    constant_inputs,
+    dominant_feature,
+    ids_as_numbers,
+    uncentered_inputs,
+    unscaled_inputs,
+)
 from keras_initx.diagnostics._judge.kernel_verdicts import (
     duplicate_kernels,
     selu_without_lecun_normal,
@@ -56,6 +63,12 @@ from keras_initx.diagnostics._judge.scale_verdicts import (
     non_finite_signal,
     vanishing_signal,
 )
+from keras_initx.diagnostics._judge.target_verdicts import (
+    constant_targets,
+    labels_out_of_range,
+    rare_classes,
+    unscaled_targets,
+)
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.seen import Seen
 
@@ -72,6 +85,15 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     saturated_gates,
     explodes_over_time,
     non_finite_signal,
+    constant_inputs,
+    ids_as_numbers,
+    dominant_feature,
+    unscaled_inputs,
+    uncentered_inputs,
+    labels_out_of_range,
+    constant_targets,
+    unscaled_targets,
+    rare_classes,
     symmetric_units,
     duplicate_kernels,
     zero_taps,

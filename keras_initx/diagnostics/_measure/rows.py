@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from keras_initx.diagnostics._measure.features import Features
 from keras_initx.diagnostics._measure.laws import Law
 from keras_initx.diagnostics._measure.over_time import OverTime
 from keras_initx.diagnostics._measure.reach import Reach
@@ -113,6 +114,8 @@ class LayerRow:
         noise_argument: str. The argument of the layer that sets it.
         normalized_over: int or None. Of how many numbers a normalization takes mean and
             deviation.
+        features: Features or None. Of an input, and of a layer whose kernel gets the
+            data: how large its features are.
     """
 
     path: str
@@ -142,6 +145,11 @@ class LayerRow:
     is_stuck: bool = False
     input_rms: float | None = None
     bias_rms: float | None = None
+    noise: float | None = None
+    dropped: float | None = None
+    noise_argument: str = ""
+    normalized_over: int | None = None
+    features: Features | None = None
 
     @property
     def is_normalization(self) -> bool:
@@ -153,11 +161,6 @@ class LayerRow:
     def is_merge(self) -> bool:
         """Whether it makes one tensor of several."""
         return self.type in _MERGES
-
-    noise: float | None = None
-    dropped: float | None = None
-    noise_argument: str = ""
-    normalized_over: int | None = None
 
     @property
     def kernel(self) -> KernelRow | None:

@@ -1,11 +1,14 @@
 """All that a report measured of a model, on one batch."""
 
 import dataclasses
+import functools
 
 from keras_initx.diagnostics._measure.attention_weights import AttentionWeights
 from keras_initx.diagnostics._measure.embeddings import EmbeddingScale
+from keras_initx.diagnostics._measure.leaves import Leaf
 from keras_initx.diagnostics._measure.merges import Merge
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.targets import TargetRow, target_row
 from keras_initx.diagnostics._measure.tasks import Task
 from keras_initx.diagnostics._measure.trainability import Trainability
 
@@ -25,6 +28,8 @@ class Seen:
             as far as that is seen.
         attention: list of AttentionWeights. One for each layer that attends.
         embeddings: list of EmbeddingScale. One for each embedding.
+        leaves: list of Leaf. One for each array of the inputs.
+        targets: list of TargetRow. What the targets of each of `tasks` are.
     """
 
     rows: list[LayerRow]
@@ -36,3 +41,9 @@ class Seen:
     readers: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     attention: list[AttentionWeights] = dataclasses.field(default_factory=list)
     embeddings: list[EmbeddingScale] = dataclasses.field(default_factory=list)
+    leaves: list[Leaf] = dataclasses.field(default_factory=list)
+
+    @functools.cached_property
+    def targets(self) -> list[TargetRow]:
+        """Measured when they are first asked for."""
+        return [target_row(task) for task in self.tasks]

@@ -19,8 +19,10 @@ from keras_initx.diagnostics._measure.activation_bounds import (
     flat_parts,
 )
 from keras_initx.diagnostics._measure.attention_weights import AttentionWatch
+from keras_initx.diagnostics._measure.data_path import DataPath
 from keras_initx.diagnostics._measure.embeddings import EmbeddingWatch
 from keras_initx.diagnostics._measure.factors import small_factor
+from keras_initx.diagnostics._measure.first_kernels import features_at
 from keras_initx.diagnostics._measure.kernels import Kernel, bias_rms, kernels_of
 from keras_initx.diagnostics._measure.merges import INPUT, Flow
 from keras_initx.diagnostics._measure.noise import NOISE, argument_of, noise_of, rate_of
@@ -117,6 +119,7 @@ class SignalPass(QuietObserver):
         self._samples = samples
         self._layers: dict[int, _LayerState] = {}
         self._tensors: dict[int, _TensorState] = {}
+        self._data = DataPath()
 
     def row_of(self, layer: layers.Layer) -> LayerRow | None:
         """The row of a layer, if it has one."""
@@ -153,6 +156,8 @@ class SignalPass(QuietObserver):
         if call.number > 1:
             self._layers[id(layer)].row.calls = call.number
             return
+        if not call.parents:
+            self._data.start((call.args, call.kwargs))
         self.mixes_samples |= isinstance(layer, layers.BatchNormalization)
         self.ran[id(layer)] = layer
         self._note_reading(call)
@@ -162,6 +167,8 @@ class SignalPass(QuietObserver):
         row = LayerRow(_path(call), type(layer).__name__)
         row.activation = activation_of(layer)
         row.kernels = [kernel.row for kernel in own]
+        if row.fan_in is not None:
+            row.features = features_at(layer, call.args, self._data)
         inputs = first_tensor(call.args)
         if own and own[0].row.has_equal_inputs and inputs is not None:
             row.has_equal_inputs = are_alike(inputs)
@@ -193,6 +200,8 @@ class SignalPass(QuietObserver):
         self._note_factor(call)
         self._note_several(output)
         state, measured = self._layers[id(call.layer)], first_tensor(output)
+        if not (state.kernels or state.is_container):
+            self._data.pass_on(call, output)
         if isinstance(call.layer, layers.TimeDistributed):
             # It repeats the row of its layer.
             if measured is not None:

@@ -33,7 +33,12 @@ class SignalReport(RowReport[LayerRow]):
             `last_std`, `saturated_gates`, `shut_units`, `first_gradient`,
             `last_gradient` and `gradient_ratio`.
         inputs: list of rows, one for each input of floats: `mean`, `std`, `cosine`,
-            `spread`.
+            `spread`, and `features`, which a layer whose kernel gets the data has too:
+            with `count`, `constant`, `rms`, `smallest_rms`, `median_rms`,
+            `largest_rms`, `largest`, `largest_share`, `minimum`, `maximum` and more.
+        targets: list of rows, one for each output with targets and a known loss:
+            `name`, `kind`, `samples`, `count`, `minimum`, `maximum`, `mean` and `std`
+            of numbers, `frequencies` and `entropy` of classes.
         verdicts: list of verdicts, each with the attributes `kind` (an identifier, such
             as `"vanishing_signal"`), `title` (the same in words), `layer` (the path of
             the first layer where it goes wrong) and `text`. Never empty: a network that
@@ -53,6 +58,7 @@ class SignalReport(RowReport[LayerRow]):
     ) -> None:
         super().__init__(seen.rows)
         self.inputs = seen.inputs
+        self.targets = seen.targets
         self.verdicts = verdicts
         self.training = training
         self.loss = seen.loss
@@ -83,6 +89,7 @@ class SignalReport(RowReport[LayerRow]):
             "training": self.training,
             "loss": self.loss,
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
+            "targets": [dataclasses.asdict(row) for row in self.targets],
             "layers": [dataclasses.asdict(row) for row in self.rows],
             "jacobian": None if jacobian is None else jacobian.to_dict(),
             "verdicts": [verdict.to_dict() for verdict in self.verdicts],
@@ -101,7 +108,7 @@ class SignalReport(RowReport[LayerRow]):
         lines = []
         for row in self.rows:
             line = {**dataclasses.asdict(row), "gradient": row.gradient}
-            del line["kernels"]
+            del line["kernels"], line["features"]
             # The ratio of the kernel has its column; both gradients are there.
             over_time = line.pop("over_time") or {}
             line |= {k: v for k, v in over_time.items() if k != "gradient_ratio"}
@@ -151,6 +158,10 @@ class SignalReport(RowReport[LayerRow]):
         words = [_LEGEND]
         if self.loss is not None:
             words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}."]
+        words += [
+            f"{_start(row)}: {row.features}" for row in self.inputs if row.features
+        ]
+        words += map(str, self.targets)
         words += [_over_time(row) for row in self.rows if row.over_time is not None]
         if self.jacobian is not None:
             words.append(str(self.jacobian))
@@ -214,6 +225,10 @@ def _kernel_cells(kernel: KernelRow) -> dict[str, str]:
         "largest sv": number(kernel.largest_singular_value, 3),
         "smallest sv": number(kernel.smallest_singular_value, 3),
     }
+
+
+def _start(row: LayerRow) -> str:
+    return f"{row.path[0].upper()}{row.path[1:]}"
 
 
 def _over_time(row: LayerRow) -> str:

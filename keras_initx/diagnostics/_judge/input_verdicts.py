@@ -1,0 +1,243 @@
+"""Verdicts on the data, as the first kernels get it."""
+
+from keras_initx.diagnostics._judge.findings import Findings
+from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.features import Features
+from keras_initx.diagnostics._measure.leaves import Leaf
+from keras_initx.diagnostics._measure.rows import LayerRow
+
+# Small networks with Keras's initializers on images of digits: at a root mean square of
+# 64 SGD with momentum does not learn, at 128 plain SGD neither; with pixels, which have
+# a mean, momentum fails from 32 on. 16 and the digits' own scale of 0 to 16 do no harm.
+LARGE, LARGE_PIXELS = 100.0, 32.0
+# The length of what one unit sums over. At 8e-3 SGD learns nothing, and Adam half as
+# much; at 8e-2 Adam learns.
+SMALL = 1e-2
+# A normalization of so small an output has not taken the scale away: its epsilon has.
+NORMALIZED = 0.1
+# A mean of 20 deviations. At 7 deviations Adam still gets from an R2 of 0.97 to 0.68,
+# at 20 to 0.58, at 30 to 0.38; dark text on white paper has 7.
+CENTERED = 2.5e-3
+# What dominates must leave nothing to the others.
+MOST = 0.99
+
+_BETWEEN = ("", "relu", "leaky_relu", "relu6", "linear")
+_ANYWHERE = "put that layer first in the model, so that it is saved with it"
+
+
+def constant_inputs(findings: Findings) -> Verdict | None:
+    """Samples that are all the same."""
+    leaves = [leaf for leaf in findings.seen.leaves if leaf.features is not None]
+    known = [leaf.features for leaf in leaves if leaf.features is not None]
+    has_numbers = any(leaf.row is not None for leaf in leaves)
+    # Numbers of positions, types or tokens may be the same on purpose.
+    if not known or not (has_numbers or findings.seen.tasks):
+        return None
+    if all(features.is_equal for features in known):
+        start, path = "all samples of the inputs are equal", _path(leaves[0])
+        many, code = len(known) > 1, leaves[0].code
+    else:
+        reached = [row for row in findings.rows if row.features is not None]
+        if not reached or not all(_is_equal(row.features) for row in reached):
+            return None
+        row, many, code = reached[0], False, "x"
+        start = f"all samples are equal where they reach {findings.name(row)}"
+        path = row.path
+    what = "these arrays are" if many else "this array is"
+    text = (
+        f"{start}: there is nothing to learn from. Check how {what} made; a division "
+        "of integers or a cast to integers may have taken the differences away. "
+        f"`np.ptp(np.asarray({code}), axis=0).max()` must not be 0."
+    )
+    return Verdict("constant_inputs", path, text)
+
+
+def ids_as_numbers(findings: Findings) -> Verdict | None:
+    """Numbers of words, users or the like, that a kernel takes for quantities."""
+    row = _first(findings, lambda features: features.looks in ("ids", "one id"))
+    if row is None or row.features is None:
+        return None
+    found, size = row.features, int(row.features.maximum) + 1
+    layer = f"keras.layers.Embedding({size}, 32)"
+    if found.looks == "ids":
+        what = (
+            f"the data that {findings.name(row)} gets is integers up to "
+            f"{found.maximum:.6g}, like the numbers of words"
+        )
+        advice = f"Put `{layer}` before '{row.path}', and pass the integers as they are"
+    else:
+        what = (
+            f"feature {found.largest} of the {found.count} that {findings.name(row)} "
+            f"gets is integers spread evenly up to {found.maximum:.6g}, like an id"
+        )
+        advice = (
+            f"Leave it out, `{_without(findings, found)}`, or give it an input of its "
+            f"own with `{layer}`"
+        )
+    text = (
+        f"{what}, and not quantities: number 2 is not twice number 1. {advice}; or "
+        "scale it, if it is a quantity."
+    )
+    return Verdict("ids_as_numbers", _place(findings, row), text)
+
+
+def dominant_feature(findings: Findings) -> Verdict | None:
+    """A few features beside which the kernel does not see the others."""
+    row = _first(findings, _is_dominated)
+    if row is None or row.features is None:
+        return None
+    found = row.features
+    few = f"feature {found.largest}"
+    if found.dominant > 1:
+        few = f"{found.dominant} features, the largest of them number {found.largest},"
+    text = (
+        f"{few} of the {found.count} that {findings.name(row)} gets "
+        f"{'have' if found.dominant > 1 else 'has'} a root mean square of up to "
+        f"{found.largest_rms:.2g}, where a typical one has {found.typical_rms:.2g}: "
+        f"{100 * found.dominant_share:.4g} % of the sum of squares. The layer sees "
+        f"nothing else. {_normalize(findings, row)}"
+    )
+    return Verdict("dominant_feature", _place(findings, row), text)
+
+
+def unscaled_inputs(findings: Findings) -> Verdict | None:
+    """Data that is far larger or smaller than initializers assume."""
+    rows = [row for row in _reached(findings) if _is_unscaled(findings, row)]
+    if not rows or rows[0].features is None:
+        return None
+    row, found = rows[0], rows[0].features
+    more = f", and {len(rows) - 1} more layers get such data" if len(rows) > 1 else ""
+    numbers = "numbers"
+    if found.looks == "pixels":
+        numbers = "pixels"
+    text = (
+        f"{findings.name(row)} gets {numbers} from {found.minimum:.3g} to "
+        f"{found.maximum:.3g} with a root mean square of {found.rms:.2g}{more}. "
+        f"Initializers assume about 1. {_rescale(findings, row)}"
+    )
+    return Verdict("unscaled_inputs", _place(findings, row), text)
+
+
+def uncentered_inputs(findings: Findings) -> Verdict | None:
+    """Data whose mean is far larger than its deviation."""
+    row = next((row for row in _reached(findings) if _is_off(findings, row)), None)
+    if row is None or row.features is None:
+        return None
+    ratio = (1 / row.features.variance_share - 1) ** 0.5
+    text = (
+        f"the features that {findings.name(row)} gets have means of {ratio:.3g} times "
+        "their deviations: all samples are nearly the same. "
+        f"{_normalize(findings, row)}"
+    )
+    return Verdict("uncentered_inputs", _place(findings, row), text)
+
+
+# Where
+
+
+def _reached(findings: Findings) -> list[LayerRow]:
+    """The layers whose kernels get the data."""
+    return [row for row in findings.rows if row.features is not None]
+
+
+def _first(findings: Findings, is_wrong) -> LayerRow | None:
+    rows = _reached(findings)
+    return next((row for row in rows if is_wrong(row.features)), None)
+
+
+def _place(findings: Findings, row: LayerRow) -> str:
+    """Where it goes wrong: an input as it was passed, or else the layer."""
+    leaf = _leaf(findings, row.features)
+    path = None if leaf is None else _path(leaf)
+    return path if path is not None else row.path
+
+
+def _leaf(findings: Findings, features: Features | None) -> Leaf | None:
+    """The array that these features are, if they are one as it was passed."""
+    if features is None or not features.is_raw or len(features.leaves) != 1:
+        return None
+    place, leaves = features.leaves[0], findings.seen.leaves
+    return leaves[place] if place < len(leaves) else None
+
+
+def _path(leaf: Leaf) -> str | None:
+    return None if leaf.row is None else leaf.row.path
+
+
+# Whether
+
+
+def _is_equal(features: Features | None) -> bool:
+    return features is not None and features.is_equal
+
+
+def _is_dominated(features: Features) -> bool:
+    return features.dominant > 0 and features.dominant_share > MOST
+
+
+def _is_unscaled(findings: Findings, row: LayerRow) -> bool:
+    found = row.features
+    if found is None or found.rms == 0:
+        return False
+    limit = LARGE_PIXELS if found.looks == "pixels" else LARGE
+    length = found.rms * (row.fan_in or found.count) ** 0.5
+    is_wrong = found.rms > limit or length < SMALL
+    return is_wrong and not _is_normalized(findings, row)
+
+
+def _is_off(findings: Findings, row: LayerRow) -> bool:
+    found = row.features
+    if found is None or found.constant == found.count:
+        return False
+    is_centered = _is_normalized(findings, row, ("BatchNormalization",))
+    return found.variance_share < CENTERED and not is_centered
+
+
+def _is_normalized(
+    findings: Findings, row: LayerRow, types: tuple[str, ...] = ()
+) -> bool:
+    """Whether a normalization takes the scale away before anything depends on it."""
+    following = findings.rows[findings.place(row.path) + 1 :]
+    for before, other in zip([row, *following], following, strict=False):
+        if before.activation not in _BETWEEN:
+            return False
+        normalization = findings.normalization(before)
+        if normalization is not None:
+            is_meant = not types or normalization.type in types
+            return is_meant and (normalization.std or 0.0) >= NORMALIZED
+        if other.kernels or other.type in ("Add", "Concatenate"):
+            return False
+    return False
+
+
+# What to do
+
+
+def _rescale(findings: Findings, row: LayerRow) -> str:
+    """What brings data to the scale that initializers assume."""
+    leaf = _leaf(findings, row.features)
+    if row.features is not None and row.features.looks == "pixels":
+        layer = "keras.layers.Rescaling(1/255)"
+        if leaf is None:
+            return f"Put `{layer}` before '{row.path}'."
+        return f"Use `{leaf.code} = {layer}({leaf.code})`, or {_ANYWHERE}."
+    return _normalize(findings, row)
+
+
+def _normalize(findings: Findings, row: LayerRow) -> str:
+    """What gives each feature mean 0 and deviation 1."""
+    leaf = _leaf(findings, row.features)
+    if leaf is None:
+        return f"Put `keras.layers.BatchNormalization()` before '{row.path}'."
+    code, axis = leaf.code, "axis=None" if leaf.rank < 2 else ""
+    return (
+        f"Use `norm = keras.layers.Normalization({axis}); norm.adapt({code}); "
+        f"{code} = norm({code})`, or {_ANYWHERE}."
+    )
+
+
+def _without(findings: Findings, features: Features) -> str:
+    """Code that leaves the largest feature out."""
+    leaf = _leaf(findings, features)
+    code = "x" if leaf is None else leaf.code
+    return f"{code} = np.delete({code}, {features.largest}, axis=-1)"

@@ -1,0 +1,166 @@
+"""What the targets of a model are: their range, their scale, how often each class is."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_initx.diagnostics._measure.tasks import (
+    BINARY,
+    CATEGORICAL,
+    REGRESSION,
+    SPARSE,
+    Task,
+)
+
+# How many class frequencies are kept; of more, the largest.
+_MOST = 1000
+_TINY = 1e-7
+
+
+@dataclasses.dataclass
+class TargetRow:
+    """The targets of one output.
+
+    Attributes:
+        name: str. That of the output, where there are several.
+        kind: str. `"regression"`, `"binary"`, `"categorical"`, `"sparse"`, or empty.
+        samples: int.
+        count: int. How many numbers, or classes, are compared: samples times positions.
+        mean: float or None. Of numbers; None for numbers of classes.
+        std: float or None. The same.
+        minimum: float.
+        maximum: float.
+        frequencies: list of float. Of the classes; for binary targets, of zeros and
+            ones.
+        entropy: float or None. Of these frequencies: the cross-entropy of the best
+            guess that does not look at the inputs. The start of a loss is near it, or
+            near log(classes).
+        is_equal: bool. Whether all samples have the same targets.
+        is_finite: bool. Whether there is no NaN and no infinity.
+    """
+
+    name: str
+    kind: str
+    samples: int
+    count: int
+    minimum: float
+    maximum: float
+    mean: float | None = None
+    std: float | None = None
+    frequencies: list[float] = dataclasses.field(default_factory=list)
+    entropy: float | None = None
+    is_equal: bool = False
+    is_finite: bool = True
+
+    def __str__(self) -> str:
+        name = f" of '{self.name}'" if self.name else ""
+        start = f"Targets{name}: {self.count} "
+        if not self.frequencies:
+            if self.mean is None or self.std is None:
+                return f"{start}from {self.minimum:.3g} to {self.maximum:.3g}."
+            return f"{start}numbers, mean {self.mean:.3g}, std {self.std:.3g}."
+        shares = np.array(self.frequencies)
+        used = int((shares > 0).sum())
+        words = f"{start}labels, {used} of {len(shares)} classes occur, the most "
+        words += f"frequent in {100 * shares.max():.3g} %"
+        return f"{words}; entropy {self.entropy or 0:.3g}."
+
+
+def target_row(task: Task) -> TargetRow:
+    """What the targets of a task are."""
+    targets = np.asarray(task.targets)
+    if targets.dtype.kind not in "biuf" or targets.size == 0:
+        return TargetRow(task.name, task.kind, len(np.atleast_1d(targets)), 0, 0.0, 0.0)
+    values = targets.astype("float64")
+    is_finite = bool(np.isfinite(values).all())
+    row = TargetRow(
+        task.name,
+        task.kind,
+        samples=len(values) if values.ndim else 1,
+        count=values.size,
+        minimum=float(np.min(values)),
+        maximum=float(np.max(values)),
+        is_finite=is_finite,
+    )
+    row.is_equal = row.samples > 1 and bool((values == values[:1]).all())
+    if task.kind in (REGRESSION, "") and is_finite:
+        row.mean, row.std = float(values.mean()), float(values.std())
+    elif is_finite:
+        found = frequencies(task, values)
+        if found is not None:
+            row.count, row.entropy = round(float(found.sum())), entropy_of(found)
+            shares = found / max(found.sum(), _TINY)
+            row.frequencies = np.sort(shares)[::-1][:_MOST].tolist()
+            if shares.size <= _MOST:
+                row.frequencies = shares.tolist()
+    return row
+
+
+def frequencies(task: Task, values: np.ndarray) -> np.ndarray | None:
+    """How often each class occurs, among the targets that count; None if unknown."""
+    classes, weights = task.classes, task.all_weights
+    if task.kind == SPARSE and classes > 1:
+        labels = values.reshape(-1)
+        is_used = (labels >= 0) & (labels < classes)
+        if weights is not None and weights.size == labels.size:
+            is_used &= weights.reshape(-1) != 0
+        return np.bincount(labels[is_used].astype("int64"), minlength=classes) * 1.0
+    if values.min() < 0 or values.max() > 1:
+        return None
+    if task.kind == CATEGORICAL and values.shape[-1] == classes:
+        return values.reshape(-1, classes).sum(axis=0)
+    if task.kind == BINARY:
+        ones = float(values.sum())
+        return np.array([values.size - ones, ones])
+    return None
+
+
+def entropy_of(counts: np.ndarray) -> float:
+    """The entropy of frequencies, in nats."""
+    total = counts.sum()
+    shares = counts[counts > 0] / total if total else np.ones(1)
+    return max(0.0, -math.fsum(shares * np.log(shares)))
+
+
+def loss_at_start(task: Task) -> float | None:
+    """The mean cross-entropy of the outputs as they are, of the labels that count."""
+    outputs = np.asarray(task.outputs, "float64")
+    labels = np.asarray(task.compared, "float64")
+    if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
+        return None
+    losses = _cross_entropies(task, outputs, labels)
+    if losses is None or losses.size == 0:
+        return None
+    weights = task.weights
+    if weights is not None and weights.size == losses.size and weights.any():
+        return float(np.average(losses.ravel(), weights=(weights != 0).ravel()))
+    return float(losses.mean())
+
+
+def _cross_entropies(
+    task: Task, outputs: np.ndarray, labels: np.ndarray
+) -> np.ndarray | None:
+    """One cross-entropy for each label."""
+    if task.kind == BINARY:
+        if labels.size != outputs.size:
+            return None
+        labels = labels.reshape(outputs.shape)
+        if task.from_logits:
+            return np.logaddexp(0, outputs) - labels * outputs
+        p = np.clip(outputs, _TINY, 1 - _TINY)
+        return -labels * np.log(p) - (1 - labels) * np.log(1 - p)
+    if task.from_logits:
+        peak = outputs.max(axis=-1, keepdims=True)
+        logs = outputs - peak
+        logs = logs - np.log(np.exp(logs).sum(axis=-1, keepdims=True))
+    else:
+        p = np.clip(outputs, _TINY, 1.0)
+        logs = np.log(p / p.sum(axis=-1, keepdims=True))
+    if task.kind == CATEGORICAL and labels.shape == outputs.shape:
+        return -(labels * logs).sum(axis=-1)
+    if task.kind == SPARSE and labels.size == outputs.size // outputs.shape[-1]:
+        places = np.clip(labels.astype("int64"), 0, outputs.shape[-1] - 1)
+        places = places.reshape(*outputs.shape[:-1], 1)
+        return -np.take_along_axis(logs, places, axis=-1)[..., 0]
+    return None
