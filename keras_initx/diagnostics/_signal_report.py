@@ -17,6 +17,7 @@ from keras_initx._model.training_step import (
     step_on,
 )
 from keras_initx.diagnostics._judge.verdicts import verdicts
+from keras_initx.diagnostics._measure.first_update import first_update, trained_by
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
@@ -163,7 +164,13 @@ def look(
             add_singular_values(watch.kernels)
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
-            seen.loss = add_gradients(model, batch, watch, function, training)
+            seen.loss, gradients = add_gradients(
+                model, batch, watch, function, training, trained_by(model)
+            )
+            before = seen.loss, output
+            seen.first_update = first_update(
+                model, batch, function, gradients, watch.kernels, before, training
+            )
         if jacobian:
             is_alone = not (training and watch.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)

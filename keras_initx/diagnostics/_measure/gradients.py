@@ -1,6 +1,6 @@
 """The gradient of a loss: of each kernel, and of each layer's output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -25,7 +25,8 @@ def add_gradients(
     seen: SignalPass,
     loss: Callable[[Any], Any],
     training: bool,
-) -> float:
+    others: Sequence[keras.Variable] = (),
+) -> tuple[float, dict[int, tuple[keras.Variable, Any]]]:
     """Fills in the norms of the gradients.
 
     Args:
@@ -34,9 +35,12 @@ def add_gradients(
         seen: SignalPass. The pass that made the rows.
         loss: A function of the model's output, with a scalar result.
         training: bool. Whether the model is called as in training.
+        others: sequence of keras.Variable. What shall have a gradient too, such as
+            biases. Defaults to `()`.
 
     Returns:
-        The loss.
+        The loss, and for the identity of each variable that has a gradient: the
+        variable and the gradient.
     """
     kernels = {
         id(kernel.variable): kernel
@@ -44,6 +48,7 @@ def add_gradients(
         if kernel.variable.trainable
     }
     variables = [kernel.variable for kernel in kernels.values()]
+    variables += [variable for variable in others if id(variable) not in kernels]
     rows = [row for row in seen.rows if row.std is not None]
     # What is probed: the output of each, and the first and last inputs of loops.
     probed = [(id(row), "output") for row in rows]
@@ -81,7 +86,11 @@ def add_gradients(
                 gradients[id(row), "first"], gradients[id(row), "last"]
             )
     _share(seen, kernels)
-    return float(as_array(value)) / scale
+    gradients_of = {
+        id(variable): (variable, product if scale == 1 else product / scale)
+        for variable, product in zip(variables, products, strict=False)
+    }
+    return float(as_array(value)) / scale, gradients_of
 
 
 class _Probes(QuietObserver):

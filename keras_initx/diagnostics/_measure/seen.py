@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_initx.diagnostics._measure.first_update import FirstUpdate
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import Task
 
@@ -15,9 +16,11 @@ class Seen:
         inputs: list of LayerRow. One for each input of floats.
         loss: float or None. The loss of the batch, where it is known.
         tasks: list of Task. One for each output that has targets and a known loss.
+        first_update: FirstUpdate or None. One step of the model's optimizer.
     """
 
     rows: list[LayerRow]
     inputs: list[LayerRow] = dataclasses.field(default_factory=list)
     loss: float | None = None
     tasks: list[Task] = dataclasses.field(default_factory=list)
+    first_update: FirstUpdate | None = None
