@@ -112,6 +112,8 @@ def pullback(
     value = function(*tensors)
 
     def product(cotangent: np.ndarray) -> list[Any]:
+        if not value.requires_grad:
+            return [torch.zeros_like(tensor) for tensor in tensors]
         # Unlike `backward` this leaves the attribute `grad` alone.
         gradients = torch.autograd.grad(
             value,

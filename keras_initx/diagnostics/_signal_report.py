@@ -26,6 +26,7 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
+from keras_initx.diagnostics._measure.trainability import add_dropped, trainability
 from keras_initx.diagnostics._show.report import SignalReport
 
 
@@ -162,6 +163,8 @@ def look(
         find_equal(watch.kernels)
         if singular_values:
             add_singular_values(watch.kernels)
+        seen.trainability = trainability(model, watch.ran)
+        seen.merges, seen.readers = watch.flow.merges, watch.flow.readers
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
             seen.loss, gradients = add_gradients(
@@ -171,6 +174,7 @@ def look(
             seen.first_update = first_update(
                 model, batch, function, gradients, watch.kernels, before, training
             )
+            add_dropped(seen.trainability, model, batch, watch)
         if jacobian:
             is_alone = not (training and watch.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)

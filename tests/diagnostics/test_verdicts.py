@@ -799,13 +799,13 @@ def test_no_gradient(obstacle):
     assert told(model, X, Y, "mse") == [("no_gradient", "d2")]
     assert verdict_of("no_gradient", model, X, Y, "mse").text == (
         "the gradient does not reach 'd2' (Dense, row 3 of 5) and the layers before "
-        "it: it is exactly zero, so they cannot learn. Look after this layer for an "
-        "operation without a slope, such as `keras.ops.round`, `keras.ops.argmax` or "
+        "it: it is exactly zero, so they cannot learn. It ends at 'obstacle' "
+        f"({obstacle.__name__}, row 4 of 5). Look there for an operation without a "
+        "slope, such as `keras.ops.round`, `keras.ops.argmax` or "
         "`keras.ops.stop_gradient`, and use one with a slope, such as a softmax "
         "instead of `argmax`. Where nothing shall learn, set `trainable=False`."
     )
-    for layer in model.layers[:4]:
-        layer.trainable = False
+    freeze(model)
     assert is_healthy(model, X, Y, "mse")
     model = chain(*stack(3), Fork(1.0), dense("last"))
     assert is_healthy(model, X, Y, "mse")
@@ -990,10 +990,17 @@ def heads(*kernels):
     return keras.Model(start, outputs), X, [batch(SAMPLES, 4)] * 2, ["mse", "mse"]
 
 
-def frozen():
-    model = chain(*rectified(3), dense("head", units=4))
+def freeze(model):
+    """Freezes the first layers, as after a training: the biases are not zero."""
     for layer in model.layers[:4]:
         layer.trainable = False
+        for bias in layer.weights[1:]:
+            bias.assign(0.01 * batch(*bias.shape))
+
+
+def frozen():
+    model = chain(*rectified(3), dense("head", units=4))
+    freeze(model)
     return model, X, batch(SAMPLES, 4), "mse"
 
 

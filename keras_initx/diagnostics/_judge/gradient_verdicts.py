@@ -7,12 +7,17 @@ from collections.abc import Callable
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.merges import leads
 from keras_initx.diagnostics._measure.rows import LayerRow
 
 # As for the signal: a factor of a thousand.
 VANISHING = 1e-3
 # Residual networks with a hundred normalized layers have a few thousand, and train.
 EXPLODING = 1e4
+# The gradient in a branch that ends in such a factor is as small.
+SMALL_FACTOR = 0.1
+# Where there is one position only, no query or key changes anything.
+_COMPARED = ("query", "key")
 
 
 def non_finite_gradient(findings: Findings) -> Verdict | None:
@@ -41,23 +46,22 @@ def non_finite_gradient(findings: Findings) -> Verdict | None:
 
 def no_gradient(findings: Findings) -> Verdict | None:
     """Kernels that the gradient does not reach at all."""
-    rows = _rows_with_gradient(findings)
-    unreached = _head(rows, lambda row: row.output_gradient == 0)
-    later = rows[len(unreached) :]
-    largest = max((_gradient(findings, row) for row in rows), default=0.0)
-    if later and _gradient(findings, later[0]) < VANISHING * largest:
-        # It became so small that it is zero in float32.
+    if findings.loss == 0:
+        # Nothing is wrong that could be made less so.
         return None
+    unreached = _unreached(findings)
     trainable = [row for row in unreached if row.gradient is not None]
     if not trainable:
         return None
-    row = trainable[-1]
+    row, others = trainable[-1], len(trainable) > 1
     text = (
-        f"the gradient does not reach {findings.name(row)} and the layers before it: "
-        "it is exactly zero, so they cannot learn. Look after this layer for an "
-        "operation without a slope, such as `keras.ops.round`, `keras.ops.argmax` or "
-        "`keras.ops.stop_gradient`, and use one with a slope, such as a softmax "
-        "instead of `argmax`. Where nothing shall learn, set `trainable=False`."
+        f"the gradient does not reach {findings.name(row)}"
+        f"{' and the layers before it' if others else ''}: it is exactly zero, so "
+        f"{'they' if others else 'it'} cannot learn. {_where_it_ends(findings, row)} "
+        "for an operation without a slope, such as `keras.ops.round`, "
+        "`keras.ops.argmax` or `keras.ops.stop_gradient`, and use one with a slope, "
+        "such as a softmax instead of `argmax`. Where nothing shall learn, set "
+        "`trainable=False`."
     )
     return Verdict("no_gradient", row.path, text)
 
@@ -105,18 +109,86 @@ def _rows_with_gradient(findings: Findings) -> list[LayerRow]:
     """The rows whose gradients can be compared.
 
     A softmax is left out: with the cross-entropy its output has gradients of one over a
-    probability. So are layers whose gradient is zero because a later kernel is: the
-    first step of training changes that.
+    probability. So are layers whose gradient is zero or small because a later factor
+    is: the first steps of training change that.
     """
-    rows, is_held_back = [], False
+    known = [row for row in findings.rows if row.output_gradient is not None]
+    held = _held_back(findings)
+    largest = max((_gradient(findings, row) for row in known), default=0.0)
+    return [
+        row
+        for row in known
+        if row.activation != "softmax"
+        and not (id(row) in held and _gradient(findings, row) < VANISHING * largest)
+    ]
+
+
+def _held_back(findings: Findings) -> set[int]:
+    """The rows before a kernel of zeros, or before a factor that starts small."""
+    found, is_before = set(), False
     for row in reversed(findings.rows):
-        is_zero = row.output_gradient == 0
-        if row.output_gradient is not None and row.activation != "softmax":
-            if not (is_zero and is_held_back):
-                rows.append(row)
+        if is_before or row.held_back <= SMALL_FACTOR:
+            found.add(id(row))
         if row.kernel is not None and row.kernel.norm == 0:
-            is_held_back = True
-    return rows[::-1]
+            is_before = True
+    return found
+
+
+def _unreached(findings: Findings) -> list[LayerRow]:
+    """The first rows in succession that get no gradient, and for no other reason."""
+    held, found = _held_back(findings), list[LayerRow]()
+    rows = [row for row in findings.rows if row.output_gradient is not None]
+    largest = max((_gradient(findings, row) for row in rows), default=0.0)
+    for row in rows:
+        if row.output_gradient == 0:
+            if not (id(row) in held or _is_ignored(findings, row)):
+                found.append(row)
+        elif any(each.gradient is not None for each in found):
+            if _gradient(findings, row) >= VANISHING * largest:
+                return found
+            # It became so small that it is zero in float32.
+            found = []
+        else:
+            found = []
+    return found
+
+
+def _is_ignored(findings: Findings, row: LayerRow) -> bool:
+    """Whether a layer has another reason than an operation without a slope.
+
+    It is shared, and learns by another call; or it leads to outputs without a loss,
+    while others have one; or it compares the positions of one.
+    """
+    if row.calls > 1 and row.gradient:
+        return True
+    if row.path.rpartition("/")[2] in _COMPARED:
+        return True
+    ignored = _ignored_outputs(findings)
+    return row.path in ignored or any(
+        leads(findings.seen.readers, row.path, path) for path in ignored
+    )
+
+
+def _ignored_outputs(findings: Findings) -> set[str]:
+    """The outputs of the model or of its parts that no loss is about."""
+    outputs = [row for row in findings.rows if row.is_output]
+    is_learned = any(row.output_gradient for row in outputs)
+    return {
+        row.path
+        for row in findings.rows
+        if row.output_gradient == 0
+        and (row.is_one_of_several or (row.is_output and is_learned))
+    }
+
+
+def _where_it_ends(findings: Findings, row: LayerRow) -> str:
+    """Which layers get the output that gets no gradient."""
+    readers = findings.seen.readers.get(row.path, ())
+    later = [each for each in findings.rows if each.path in readers]
+    reached = next((each for each in later if each.output_gradient), None)
+    if reached is None:
+        return "Look after this layer"
+    return f"It ends at {findings.name(reached)}. Look there"
 
 
 def _head(rows: list[LayerRow], is_wrong: Callable[[LayerRow], bool]) -> list[LayerRow]:

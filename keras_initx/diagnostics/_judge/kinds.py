@@ -55,6 +55,7 @@ class VerdictKind(enum.StrEnum):
     DROWNED_TOKENS = "drowned_tokens"
     ONE_HOT_ATTENTION = "one_hot_attention"
     DROWNED_BRANCH = "drowned_branch"
+    SILENT_BRANCHES = "silent_branches"
     # Recurrent layers
     EXPLODES_OVER_TIME = "explodes_over_time"
     GATES_SHUT = "gates_shut"

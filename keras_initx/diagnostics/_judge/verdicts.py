@@ -6,6 +6,12 @@ from keras_initx.diagnostics._judge.activation_verdicts import (
     dead_units,
     saturated_units,
 )
+from keras_initx.diagnostics._judge.cut_verdicts import (
+    float16_underflow,
+    frozen_layers,
+    nothing_trains,
+    unused_layers,
+)
 from keras_initx.diagnostics._judge.effects import EFFECTS
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.gradient_verdicts import (
@@ -19,6 +25,10 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     selu_without_lecun_normal,
     symmetric_units,
     zero_taps,
+)
+from keras_initx.diagnostics._judge.merge_verdicts import (
+    drowned_branch,
+    silent_branches,
 )
 from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
@@ -41,6 +51,10 @@ from keras_initx.diagnostics._measure.seen import Seen
 # In the order in which they are told: causes before their effects. Each gives verdicts
 # of its own name.
 _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
+    nothing_trains,
+    frozen_layers,
+    unused_layers,
+    float16_underflow,
     explodes_over_time,
     non_finite_signal,
     symmetric_units,
@@ -50,6 +64,8 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     dead_units,
     saturated_units,
     gates_shut,
+    drowned_branch,
+    silent_branches,
     vanishing_signal,
     exploding_signal,
     constant_output,

@@ -67,15 +67,24 @@ def add_gradients(
             return ops.cast(loss(output), "float32") * scale
 
     tokens = [ops.zeros((), "float32") for _ in probed]
-    for scale in scales:
+
+    def gradients_at(scale: float) -> tuple[float, list[float], list[Any]]:
         value, product = pullback(
-            lambda *arguments, scale=scale: scaled_loss(scale, *arguments),
+            lambda *arguments: scaled_loss(scale, *arguments),
             [*(variable.value for variable in variables), *tokens],
         )
         products = product(np.ones((), "float32"))
         norms = [norm(as_array(gradient)) / scale for gradient in products]
+        return float(as_array(value)) / scale, norms, products[: len(variables)]
+
+    for scale in scales:
+        value, norms, products = gradients_at(scale)
         if np.isfinite(norms).all():
             break
+    if scale > 1 and _trains_unscaled(model):
+        _, unscaled, _ = gradients_at(1.0)
+        for kernel, one, other in zip(kernels.values(), unscaled, norms, strict=False):
+            kernel.row.float16_share = one / other if other > 0 else None
     for kernel, found in zip(kernels.values(), norms, strict=False):
         kernel.row.gradient = found
     gradients = dict(zip(probed, norms[len(variables) :], strict=True))
@@ -86,11 +95,10 @@ def add_gradients(
                 gradients[id(row), "first"], gradients[id(row), "last"]
             )
     _share(seen, kernels)
-    gradients_of = {
-        id(variable): (variable, product if scale == 1 else product / scale)
-        for variable, product in zip(variables, products, strict=False)
+    return value, {
+        id(variable): (variable, gradient if scale == 1 else gradient / scale)
+        for variable, gradient in zip(variables, products, strict=True)
     }
-    return float(as_array(value)) / scale, gradients_of
 
 
 class _Probes(QuietObserver):
@@ -144,3 +152,10 @@ def _share(seen: SignalPass, kernels: dict[int, Any]) -> None:
 
 def _has_float16(model: keras.layers.Layer) -> bool:
     return any(layer.compute_dtype == "float16" for layer in sublayers(model))
+
+
+def _trains_unscaled(model: keras.layers.Layer) -> bool:
+    """Whether `fit` would take gradients of the loss as it is, in float16 too."""
+    optimizer = getattr(model, "optimizer", None)
+    scaled = keras.optimizers.LossScaleOptimizer
+    return optimizer is not None and not isinstance(optimizer, scaled)

@@ -30,6 +30,8 @@ class KernelRow:
         equal_to: str or None. The path of an earlier kernel that is equal bit for bit.
         is_trainable: bool. Whether training changes it.
         reach: Reach or None. What a convolution with strides reads or writes.
+        float16_share: float or None. The norm of the gradient in float16, without a
+            scaled loss, over that with one; None unless training goes without.
     """
 
     path: str
@@ -47,6 +49,7 @@ class KernelRow:
     equal_to: str | None = None
     is_trainable: bool = True
     reach: Reach | None = None
+    float16_share: float | None = None
 
     @property
     def scaled_variance(self) -> float:
@@ -87,6 +90,12 @@ class LayerRow:
         note: str. What else there is to say.
         over_time: OverTime or None. Of a recurrent layer: its first, middle and last
             step.
+        is_one_of_several: bool. Whether the output is one of several that a part of the
+            model has, of which some may be left unused.
+        held_back: float. The smallest factor after it that training has yet to raise,
+            such as a gamma of zeros at the end of a residual branch; 1 without one.
+        factor: float. Its own such factor; 1 without one.
+        is_stuck: bool. Whether a factor of zero gets zeros, so that both stay.
     """
 
     path: str
@@ -110,6 +119,10 @@ class LayerRow:
     has_equal_inputs: bool = False
     note: str = ""
     over_time: OverTime | None = None
+    is_one_of_several: bool = False
+    held_back: float = 1.0
+    factor: float = 1.0
+    is_stuck: bool = False
 
     @property
     def kernel(self) -> KernelRow | None:

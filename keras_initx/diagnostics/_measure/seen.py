@@ -3,8 +3,10 @@
 import dataclasses
 
 from keras_initx.diagnostics._measure.first_update import FirstUpdate
+from keras_initx.diagnostics._measure.merges import Merge
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import Task
+from keras_initx.diagnostics._measure.trainability import Trainability
 
 
 @dataclasses.dataclass
@@ -17,6 +19,10 @@ class Seen:
         loss: float or None. The loss of the batch, where it is known.
         tasks: list of Task. One for each output that has targets and a known loss.
         first_update: FirstUpdate or None. One step of the model's optimizer.
+        trainability: Trainability. What trains, and which layers take no part.
+        merges: list of Merge. Where tensors are added or joined.
+        readers: dict. For the path of a layer, those of the layers that get its output,
+            as far as that is seen.
     """
 
     rows: list[LayerRow]
@@ -24,3 +30,6 @@ class Seen:
     loss: float | None = None
     tasks: list[Task] = dataclasses.field(default_factory=list)
     first_update: FirstUpdate | None = None
+    trainability: Trainability = dataclasses.field(default_factory=Trainability)
+    merges: list[Merge] = dataclasses.field(default_factory=list)
+    readers: dict[str, list[str]] = dataclasses.field(default_factory=dict)

@@ -10,14 +10,16 @@ from keras import layers
 from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.layer_tree import label
 from keras_initx._model.recurrent import gate_names, steps_of
-from keras_initx._model.tensors import first_tensor, shown
+from keras_initx._model.tensors import first_tensor, is_float_tensor, shown
 from keras_initx._model.trace import LayerCall, Observer
 from keras_initx.diagnostics._measure.activation_bounds import (
     LAYERS,
     activation_of,
     flat_parts,
 )
+from keras_initx.diagnostics._measure.factors import small_factor
 from keras_initx.diagnostics._measure.kernels import Kernel, kernels_of
+from keras_initx.diagnostics._measure.merges import INPUT, Flow
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.statistics import (
@@ -97,12 +99,16 @@ class SignalPass(QuietObserver):
         rows: list of LayerRow. In the order in which the layers were done.
         kernels: list of Kernel. In the same order.
         mixes_samples: bool. Whether the output of a sample depends on the others.
+        flow: Flow. Which layer reads which, and what is merged.
+        ran: dict. The layers that ran, by their identities.
     """
 
     def __init__(self, samples: int) -> None:
         self.rows: list[LayerRow] = []
         self.kernels: list[Kernel] = []
         self.mixes_samples = False
+        self.flow = Flow()
+        self.ran: dict[int, layers.Layer] = {}
         self._samples = samples
         self._layers: dict[int, _LayerState] = {}
         self._tensors: dict[int, _TensorState] = {}
@@ -132,6 +138,8 @@ class SignalPass(QuietObserver):
             self._layers[id(layer)].row.calls = call.number
             return
         self.mixes_samples |= isinstance(layer, layers.BatchNormalization)
+        self.ran[id(layer)] = layer
+        self._note_reading(call)
         for parent in call.parents:
             self._layers[id(parent)].is_container = True
         own = kernels_of(layer)
@@ -161,6 +169,8 @@ class SignalPass(QuietObserver):
     def leave(self, call: LayerCall, output: Any) -> Any:
         if call.number > 1 or not self._is_shown(call):
             return output
+        self._note_factor(call)
+        self._note_several(output)
         state, measured = self._layers[id(call.layer)], first_tensor(output)
         if isinstance(call.layer, layers.TimeDistributed):
             # It repeats the row of its layer.
@@ -175,6 +185,7 @@ class SignalPass(QuietObserver):
         return output
 
     def unseen(self, layer: layers.Layer) -> None:
+        self.ran[id(layer)] = layer
         if id(layer) not in self._layers:
             row = LayerRow(label(layer), type(layer).__name__, note=_COMPILED)
             self._layers[id(layer)] = _LayerState(row)
@@ -205,9 +216,39 @@ class SignalPass(QuietObserver):
                 row.saturated = share_outside(visible, *limits)
             made = self._tensor(tensor)
             made.has_row, made.row = True, row
+            self.flow.made(tensor, row.path, state.is_container)
         self.rows.append(row)
         self.kernels += state.kernels
         state.is_finished = True
+
+    def _note_reading(self, call: LayerCall) -> None:
+        """Tells the flow what a layer gets; the model itself gets the inputs."""
+        if call.parents:
+            self.flow.read(call.layer, _path(call), (call.args, call.kwargs))
+            return
+        for leaf in keras.tree.flatten((call.args, call.kwargs)):
+            if is_float_tensor(leaf):
+                self.flow.made(leaf, INPUT)
+
+    def _note_factor(self, call: LayerCall) -> None:
+        """Notes in the rows so far that a small factor follows."""
+        factor = small_factor(call.layer)
+        if factor is None:
+            return
+        for row in self.rows:
+            row.held_back = min(row.held_back, factor)
+        own, inputs = self._layers[id(call.layer)].row, first_tensor(call.args)
+        own.factor = factor
+        known = None if inputs is None else self._tensor(inputs)
+        if factor == 0 and known is not None and known.row is not None:
+            own.is_stuck = known.statistics is not None and known.statistics.dead == 1
+
+    def _note_several(self, output: Any) -> None:
+        """Marks the rows of the layers that made the outputs of a container."""
+        leaves = [leaf for leaf in keras.tree.flatten(output) if is_float_tensor(leaf)]
+        for leaf in leaves if len(leaves) > 1 else ():
+            if (row := self._tensor(leaf).row) is not None:
+                row.is_one_of_several = True
 
     def _tensor(self, tensor: Any) -> _TensorState:
         """What is known of a tensor."""
