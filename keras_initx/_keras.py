@@ -323,6 +323,27 @@ def trained_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Varia
     return list(getattr(optimizer, "_trainable_variables", ()))
 
 
+def is_decayed(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
+    """Whether the weight decay of an optimizer acts on a variable.
+
+    `exclude_from_weight_decay` may have named it. Without that name: yes, if there is a
+    weight decay at all.
+    """
+    if not optimizer.weight_decay:
+        return False
+    asked = getattr(optimizer, "_use_weight_decay", None)
+    # The answers are kept in a dict, which stays as it was.
+    name = "_exclude_from_weight_decay_cache"
+    before = copy.copy(vars(optimizer).get(name))
+    try:
+        return asked is None or bool(asked(variable))
+    finally:
+        if before is None:
+            vars(optimizer).pop(name, None)
+        else:
+            vars(optimizer)[name] = before
+
+
 def attach_jax_state(model: keras.Model, state: tuple[Any, ...]) -> None:
     """Puts the state of a training in JAX on the variables, as `fit` does at times.
 

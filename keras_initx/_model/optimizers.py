@@ -48,6 +48,31 @@ def optimizers_of(model: keras.layers.Layer) -> list[keras.optimizers.Optimizer]
     return [each for each in held if isinstance(each, keras.optimizers.Optimizer)]
 
 
+def optimizer_of(model: keras.layers.Layer) -> keras.optimizers.Optimizer | None:
+    """The optimizer of a compiled model that takes the steps; None without a rate.
+
+    Of a `LossScaleOptimizer` it is the inner one. One that hands each variable to
+    another optimizer has no rate of its own.
+    """
+    found = getattr(model, "optimizer", None) if is_compiled(model) else None
+    if isinstance(found, keras.optimizers.LossScaleOptimizer):
+        found = found.inner_optimizer
+    several = getattr(keras.optimizers, "MultiOptimizer", ())
+    if isinstance(found, several) or not isinstance(found, keras.optimizers.Optimizer):
+        return None
+    return found
+
+
+def is_compiled(model: keras.layers.Layer) -> bool:
+    """Whether `compile` was called."""
+    return bool(getattr(model, "compiled", False))
+
+
+def rate_of(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate at present."""
+    return float(ops.convert_to_numpy(optimizer.learning_rate))
+
+
 def begin_again(
     optimizer: keras.optimizers.Optimizer, assign: Callable[[keras.Variable, Any], None]
 ) -> None:

@@ -17,6 +17,7 @@ from keras_initx._model.training_step import (
     step_on,
 )
 from keras_initx.diagnostics._judge.verdicts import verdicts
+from keras_initx.diagnostics._measure.first_update import first_update, trained_by
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
@@ -177,7 +178,13 @@ def look(
             seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)
             # A label that no output stands for has no loss.
             if not any(task.labels_out_of_range.size for task in seen.tasks):
-                seen.loss = add_gradients(model, batch, watch, function, training)
+                seen.loss, gradients = add_gradients(
+                    model, batch, watch, function, training, trained_by(model)
+                )
+                before = seen.loss, output
+                seen.first_update = first_update(
+                    model, batch, function, gradients, watch.kernels, before, training
+                )
                 add_dropped(seen.trainability, model, batch, watch)
         if jacobian:
             is_alone = not (training and watch.mixes_samples)

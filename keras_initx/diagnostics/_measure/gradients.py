@@ -1,6 +1,6 @@
 """The gradient of a loss: of each kernel, and of each layer's output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -25,7 +25,8 @@ def add_gradients(
     seen: SignalPass,
     loss: Callable[[Any], Any],
     training: bool,
-) -> float:
+    others: Sequence[keras.Variable] = (),
+) -> tuple[float, dict[int, tuple[keras.Variable, Any]]]:
     """Fills in the norms of the gradients.
 
     Args:
@@ -34,9 +35,12 @@ def add_gradients(
         seen: SignalPass. The pass that made the rows.
         loss: A function of the model's output, with a scalar result.
         training: bool. Whether the model is called as in training.
+        others: sequence of keras.Variable. What shall have a gradient too, such as
+            biases. Defaults to `()`.
 
     Returns:
-        The loss.
+        The loss, and for the identity of each variable that has a gradient: the
+        variable and the gradient.
     """
     kernels = {
         id(kernel.variable): kernel
@@ -44,6 +48,7 @@ def add_gradients(
         if kernel.variable.trainable
     }
     variables = [kernel.variable for kernel in kernels.values()]
+    variables += [variable for variable in others if id(variable) not in kernels]
     rows = [row for row in seen.rows if row.std is not None]
     # What is probed: the output of each, and the first and last inputs of loops.
     probed = [(id(row), "output") for row in rows]
@@ -63,21 +68,21 @@ def add_gradients(
 
     tokens = [ops.zeros((), "float32") for _ in probed]
 
-    def norms_at(scale: float) -> tuple[float, list[float]]:
+    def gradients_at(scale: float) -> tuple[float, list[float], list[Any]]:
         value, product = pullback(
             lambda *arguments: scaled_loss(scale, *arguments),
             [*(variable.value for variable in variables), *tokens],
         )
         products = product(np.ones((), "float32"))
         norms = [norm(as_array(gradient)) / scale for gradient in products]
-        return float(as_array(value)) / scale, norms
+        return float(as_array(value)) / scale, norms, products[: len(variables)]
 
     for scale in scales:
-        value, norms = norms_at(scale)
+        value, norms, products = gradients_at(scale)
         if np.isfinite(norms).all():
             break
     if scale > 1 and _trains_unscaled(model):
-        _, unscaled = norms_at(1.0)
+        _, unscaled, _ = gradients_at(1.0)
         for kernel, one, other in zip(kernels.values(), unscaled, norms, strict=False):
             kernel.row.float16_share = one / other if other > 0 else None
     for kernel, found in zip(kernels.values(), norms, strict=False):
@@ -90,7 +95,10 @@ def add_gradients(
                 gradients[id(row), "first"], gradients[id(row), "last"]
             )
     _share(seen, kernels)
-    return value
+    return value, {
+        id(variable): (variable, gradient if scale == 1 else gradient / scale)
+        for variable, gradient in zip(variables, products, strict=True)
+    }
 
 
 class _Probes(QuietObserver):

@@ -26,6 +26,8 @@ class KernelRow:
         norm: float. The Euclidean norm.
         gradient: float or None. The norm of the gradient of the loss.
         gradient_ratio: float or None. `gradient / norm`.
+        update_ratio: float or None. The norm of the change by the first update of the
+            model's optimizer, over `norm`.
         largest_singular_value: float or None. Of the kernel as a matrix from its input
             and spatial axes to its output axes.
         smallest_singular_value: float or None. The same.
@@ -50,6 +52,7 @@ class KernelRow:
     norm: float = 0.0
     gradient: float | None = None
     gradient_ratio: float | None = None
+    update_ratio: float | None = None
     largest_singular_value: float | None = None
     smallest_singular_value: float | None = None
     has_equal_units: bool = False

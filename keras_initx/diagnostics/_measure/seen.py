@@ -5,6 +5,7 @@ import functools
 
 from keras_initx.diagnostics._measure.attention_weights import AttentionWeights
 from keras_initx.diagnostics._measure.embeddings import EmbeddingScale
+from keras_initx.diagnostics._measure.first_update import FirstUpdate
 from keras_initx.diagnostics._measure.leaves import Leaf
 from keras_initx.diagnostics._measure.merges import Merge
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -22,6 +23,7 @@ class Seen:
         inputs: list of LayerRow. One for each input of floats.
         loss: float or None. The loss of the batch, where it is known.
         tasks: list of Task. One for each output that has targets and a known loss.
+        first_update: FirstUpdate or None. One step of the model's optimizer.
         trainability: Trainability. What trains, and which layers take no part.
         merges: list of Merge. Where tensors are added or joined.
         readers: dict. For the path of a layer, those of the layers that get its output,
@@ -36,6 +38,7 @@ class Seen:
     inputs: list[LayerRow] = dataclasses.field(default_factory=list)
     loss: float | None = None
     tasks: list[Task] = dataclasses.field(default_factory=list)
+    first_update: FirstUpdate | None = None
     trainability: Trainability = dataclasses.field(default_factory=Trainability)
     merges: list[Merge] = dataclasses.field(default_factory=list)
     readers: dict[str, list[str]] = dataclasses.field(default_factory=dict)

@@ -45,6 +45,9 @@ class SignalReport(RowReport[LayerRow]):
             looks healthy has one verdict of the kind `"healthy"`.
         training: bool. Whether the model was called as in training.
         loss: float or None.
+        first_update: None, or what one step of the model's optimizer would do to this
+            batch: `optimizer`, `rate`, `is_scheduled`, `weight_decay`, `loss_before`,
+            `loss_after`, `predicted`, `output_change`, `kept` and `decay`.
         jacobian: None, or what was asked for: `singular_values`, `largest` and
             `smallest`.
     """
@@ -62,6 +65,7 @@ class SignalReport(RowReport[LayerRow]):
         self.verdicts = verdicts
         self.training = training
         self.loss = seen.loss
+        self.first_update = seen.first_update
         self.jacobian = jacobian
 
     def __getitem__(self, path: str | int) -> LayerRow:
@@ -84,10 +88,11 @@ class SignalReport(RowReport[LayerRow]):
 
         A number that is not finite is a string: `"nan"`, `"inf"` or `"-inf"`.
         """
-        jacobian = self.jacobian
+        jacobian, update = self.jacobian, self.first_update
         content = {
             "training": self.training,
             "loss": self.loss,
+            "first_update": None if update is None else update.to_dict(),
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "targets": [dataclasses.asdict(row) for row in self.targets],
             "layers": [dataclasses.asdict(row) for row in self.rows],
@@ -117,6 +122,7 @@ class SignalReport(RowReport[LayerRow]):
                 "fan_in": row.fan_in,
                 "fan_out": row.fan_out,
                 "gradient_ratio": row.gradient_ratio,
+                "update_ratio": kernel.update_ratio,
                 "largest_singular_value": kernel.largest_singular_value,
                 "smallest_singular_value": kernel.smallest_singular_value,
             }
@@ -162,6 +168,8 @@ class SignalReport(RowReport[LayerRow]):
             f"{_start(row)}: {row.features}" for row in self.inputs if row.features
         ]
         words += map(str, self.targets)
+        if self.first_update is not None:
+            words.append(str(self.first_update))
         words += [_over_time(row) for row in self.rows if row.over_time is not None]
         if self.jacobian is not None:
             words.append(str(self.jacobian))
@@ -183,6 +191,7 @@ _HEADS = (
     "cosine",
     "kernel grad",
     "ratio",
+    "update",
     "output grad",
     "largest sv",
     "smallest sv",
@@ -222,6 +231,7 @@ def _kernel_cells(kernel: KernelRow) -> dict[str, str]:
         "fan out": "-" if kernel.fan_out is None else str(kernel.fan_out),
         "kernel grad": number(kernel.gradient, 3),
         "ratio": number(kernel.gradient_ratio, 3),
+        "update": number(kernel.update_ratio, 3),
         "largest sv": number(kernel.largest_singular_value, 3),
         "smallest sv": number(kernel.smallest_singular_value, 3),
     }
