@@ -20,7 +20,7 @@ EFFECTS = {
         "exploding_gradient",
     },
     "gates_shut": _SILENCE | {"forgets"},
-    # An input of another scale drowns the others; so does a kernel that is too large.
+    # An input of another scale drowns the others.
     "unscaled_inputs": {"drowned_branch"},
     "dominant_feature": {"drowned_branch"},
     "ids_as_numbers": {"drowned_branch"},
@@ -42,6 +42,6 @@ EFFECTS = {
     "constant_output": {"vanishing_signal", "collapsed_inputs", "no_gradient"},
     "collapsed_inputs": {"constant_output"},
     "vanishing_signal": {"collapsed_inputs", "constant_output", "uneven_samples"},
-    "exploding_signal": {"uneven_samples", "drowned_branch"},
+    "exploding_signal": {"uneven_samples"},
     "no_gradient": {"vanishing_gradient"},
 }

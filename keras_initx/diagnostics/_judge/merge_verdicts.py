@@ -1,6 +1,7 @@
 """Verdicts on what is added or joined."""
 
 from keras_initx.diagnostics._judge.findings import Findings
+from keras_initx.diagnostics._judge.remedies import NORMALIZE
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.merges import INPUT, Merge, Part, leads
 
@@ -33,13 +34,12 @@ def drowned_branch(findings: Findings) -> Verdict | None:
     if merge.type == "+":
         where = f"in the sum in or before '{merge.path}'"
     text = (
-        f"{where}, {_name(small)} has a standard deviation of "
-        f"{small.std:.2g} beside {large.std:.2g} of {_name(large)}, so the layers after "
-        "it do not see it. Bring each to the same scale before they are merged: "
-        "`keras_initx.lsuv(model, x)`, or put `keras.layers.LayerNormalization()` "
-        f"after {_name(large)}."
+        f"{where}, {_name(small)} has a standard deviation of {small.std:.2g} beside "
+        f"{large.std:.2g} of {_name(large)}, so the layers after it do not see it. "
+        "Bring both to one scale before they are merged: `keras_initx.lsuv(model, x)`, "
+        f"or put {NORMALIZE} after {_name(large)}."
     )
-    return Verdict("drowned_branch", merge.path, text)
+    return Verdict("drowned_branch", _odd_one(findings, merge, small, large), text)
 
 
 def silent_branches(findings: Findings) -> Verdict | None:
@@ -80,6 +80,13 @@ def _is_by_design(findings: Findings, small: Part, large: Part) -> bool:
         return True
     row = next((row for row in findings.rows if row.path == small.path), None)
     return row is not None and row.factor < 1
+
+
+def _odd_one(findings: Findings, merge: Merge, small: Part, large: Part) -> str:
+    """The layer whose output is farther from the scale 1; else where it is merged."""
+    is_large = large.std > 1 / small.std
+    path = large.path if is_large else small.path
+    return path if findings.place(path) >= 0 else merge.path
 
 
 def _is_normalized(findings: Findings, merge: Merge) -> bool:

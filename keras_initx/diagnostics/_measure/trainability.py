@@ -178,7 +178,7 @@ def _is_by_design(
     run: list[keras.layers.Layer], is_first: bool, leaves: list[keras.layers.Layer]
 ) -> bool:
     """Whether these layers are meant to keep random weights."""
-    with_kernel = [leaf for leaf in run if _matrices(leaf)]
+    with_kernel = [leaf for leaf in run if _matrices(leaf) and not _is_position(leaf)]
     is_one = len(with_kernel) == 1 and not isinstance(
         with_kernel[0], keras.layers.Embedding
     )
@@ -187,9 +187,12 @@ def _is_by_design(
     return all(_is_copy(leaf, leaves) for leaf in with_kernel)
 
 
-def _is_copy(
-    leaf: keras.layers.Layer, leaves: list[keras.layers.Layer]
-) -> bool:
+def _is_position(layer: keras.layers.Layer) -> bool:
+    """Whether this is a table of positions, by its name: any will do."""
+    return "position" in f"{type(layer).__name__} {layer.name}".lower()
+
+
+def _is_copy(leaf: keras.layers.Layer, leaves: list[keras.layers.Layer]) -> bool:
     """Whether a layer that trains has the same kernel, bit for bit."""
     kernel = _matrices(leaf)[0]
     return any(
