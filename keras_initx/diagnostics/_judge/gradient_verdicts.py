@@ -201,7 +201,7 @@ def _where_it_ends(findings: Findings, row: LayerRow) -> str:
     reached = next((each for each in later if each.output_gradient), None)
     if reached is None:
         return "Look after this layer"
-    return f"It ends at {findings.name(reached)}. Look there"
+    return f"It ends at or before {findings.name(reached)}. Look there"
 
 
 def _head(rows: list[LayerRow], is_wrong: Callable[[LayerRow], bool]) -> list[LayerRow]:
