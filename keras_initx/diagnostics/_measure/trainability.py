@@ -177,13 +177,18 @@ def _is_by_design(
     run: list[keras.layers.Layer], is_first: bool, leaves: list[keras.layers.Layer]
 ) -> bool:
     """Whether these layers are meant to keep random weights."""
-    with_kernel = [leaf for leaf in run if _matrices(leaf)]
+    with_kernel = [leaf for leaf in run if _matrices(leaf) and not _is_position(leaf)]
     is_one = len(with_kernel) == 1 and not isinstance(
         with_kernel[0], keras.layers.Embedding
     )
     if not with_kernel or (is_one and is_first):
         return True
     return all(_is_copy(leaf, leaves) for leaf in with_kernel)
+
+
+def _is_position(layer: keras.layers.Layer) -> bool:
+    """Whether this is a table of positions, by its name: any will do."""
+    return "position" in f"{type(layer).__name__} {layer.name}".lower()
 
 
 def _is_copy(leaf: keras.layers.Layer, leaves: list[keras.layers.Layer]) -> bool:
