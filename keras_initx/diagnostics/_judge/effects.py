@@ -58,9 +58,19 @@ EFFECTS = {
     },
     "symmetric_units": _SILENCE,
     "dead_units": _SILENCE,
-    "constant_output": {"strong_noise", "vanishing_signal", "collapsed_inputs", "no_gradient"},
+    "constant_output": {
+        "strong_noise",
+        "vanishing_signal",
+        "collapsed_inputs",
+        "no_gradient",
+    },
     "collapsed_inputs": {"constant_output"},
-    "vanishing_signal": {"strong_noise", "collapsed_inputs", "constant_output", "uneven_samples"},
+    "vanishing_signal": {
+        "strong_noise",
+        "collapsed_inputs",
+        "constant_output",
+        "uneven_samples",
+    },
     "exploding_signal": {"uneven_samples", "saturated_gates", "one_hot_attention"},
     "no_gradient": {"vanishing_gradient"},
 }
