@@ -249,7 +249,7 @@ def test_gates_that_are_shut():
         f"less than 3 % of their inputs pass to the output, over all {STEPS} steps. "
         "Use "
         f"`bias_initializer=keras_initx.ChronoBias({STEPS})` and "
-        "`unit_forget_bias=False`, or zero biases."
+        '`unit_forget_bias=False`, or `bias_initializer="zeros"`.'
     )
 
 
