@@ -208,7 +208,7 @@ def embedding(std=0.05, name="tokens"):
 
 
 def reader(std, *between):
-    head = layers.LSTM(8), layers.Dense(1)
+    head = layers.GlobalAveragePooling1D(), layers.Dense(1)
     return chain(embedding(std), *between, *head, shape=(STEPS,), dtype="int32")
 
 
