@@ -307,6 +307,24 @@ def test_preserve_names(monkeypatch, is_there):
         pass
 
 
+def test_module_of_softmax(monkeypatch):
+    module = _keras.module_of_softmax()
+    seen = []
+
+    def watched(*args, **kwargs):
+        seen.append(kwargs)
+        return original(*args, **kwargs)
+
+    original = module.softmax
+    monkeypatch.setattr(module, "softmax", watched)
+    layers.Softmax()(np.ones((1, 2), "float32"))
+    ops.softmax(ops.ones((1, 2)), axis=-1)
+    assert len(seen) == 2
+    assert callable(module.dot_product_attention)
+    monkeypatch.delattr(module, "softmax")
+    assert _keras.module_of_softmax() is None
+
+
 def test_set_initial_seed(monkeypatch):
     generator = keras.random.SeedGenerator(3)
     assert _keras.set_initial_seed(generator, None) is generator

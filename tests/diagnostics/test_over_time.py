@@ -1,5 +1,7 @@
 """What the report says of recurrent layers, from their first step to their last."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,10 @@ from keras import layers
 
 import keras_initx
 from keras_initx import signal_report
+from keras_initx.diagnostics._judge.verdicts import verdicts
+from keras_initx.diagnostics._measure.over_time import OverTime
+from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
 
 STEPS = 60
 rng = np.random.default_rng(0)
@@ -152,10 +158,20 @@ def test_the_report_leaves_the_layer_as_it_is():
 # How it is judged
 
 
+def gates(bias, **arguments):
+    return {
+        "bias_initializer": keras_initx.GateBias(bias, **arguments),
+        "recurrent_initializer": "zeros",
+    }
+
+
+# With a gradient of a tenth at each step before.
 FORGETFUL = {
-    "SimpleRNN": lambda: layers.SimpleRNN(32, recurrent_initializer="glorot_uniform"),
-    "LSTM": lambda: layers.LSTM(32, unit_forget_bias=False),
-    "GRU": lambda: layers.GRU(32),
+    "SimpleRNN": lambda: layers.SimpleRNN(
+        32, recurrent_initializer=keras_initx.GateOrthogonal(0.1)
+    ),
+    "LSTM": lambda: layers.LSTM(32, unit_forget_bias=False, **gates(-2.2)),
+    "GRU": lambda: layers.GRU(32, **gates(-2.2, layer="gru")),
 }
 CHRONO = {
     "SimpleRNN": f"an `LSTM` with `bias_initializer=keras_initx.ChronoBias({STEPS})` "
@@ -179,6 +195,56 @@ def test_a_layer_that_forgets(name):
         "comes early is hardly learned. Use "
     )
     assert f"{CHRONO[name]} If only late steps matter, leave it." in verdict.text
+
+
+def kinds_of_memory(steps, ratio):
+    seen = OverTime(steps, 1.0, 1.0, 1.0, gradient_ratio=ratio)
+    row = LayerRow("a", "LSTM", std=1.0, over_time=seen)
+    return [verdict.kind for verdict in verdicts(Seen([row], loss=1.0))]
+
+
+@pytest.mark.parametrize(("steps", "share"), [(201, 1e-5), (31, 0.3**30)])
+def test_a_memory_is_too_short_for_many_steps_or_for_ten(steps, share):
+    assert kinds_of_memory(steps, 0.9 * share) == ["forgets"]
+    assert kinds_of_memory(steps, 1.1 * share) == ["healthy"]
+
+
+def test_what_comes_late_is_enough_in_two_hundred_steps():
+    assert kinds_of_memory(200, 1e-20) == ["healthy"]
+    # A gradient of zero may have been one of 1e-40.
+    assert kinds_of_memory(200, 0.0) == ["healthy"]
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+def test_the_defaults_of_keras_do_not_forget_over_60_steps(name):
+    assert kinds(report_on(getattr(layers, name)(32))) == ["healthy"]
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+def test_gates_that_forget_are_told_without_targets(name):
+    layer = getattr(layers, name)
+    arguments = {"LSTM": {"unit_forget_bias": False}, "GRU": {"layer": "gru"}}[name]
+    bias = gates(-5.0, **(arguments if name == "GRU" else {}))
+    bias |= arguments if name == "LSTM" else {}
+    report = report_on(layer(8, **bias), y=None, loss=None)
+    assert report[0].over_time.forgetful_units == 1
+    (found,) = report.verdicts
+    chrono = (
+        CHRONO[name]
+        .replace('`recurrent_initializer="gate_orthogonal"`, ', "")
+        .removesuffix(".")
+    )
+    zeros = '`bias_initializer="zeros"`'
+    zeros += " and `unit_forget_bias=True`" if name == "LSTM" else ""
+    assert found.text == (
+        f"in '{report[0].path}' ({name}, row 1 of 2) 100 % of the units keep less than "
+        "3 % of their state from one step to the next: only the last step counts. Use "
+        f"{zeros}; for a long memory {chrono}."
+    )
+    for line in (zeros, chrono):
+        code = ", ".join(re.findall("`([^`]+)`", line))
+        repaired = eval(f"dict({code})", {"keras_initx": keras_initx})
+        assert kinds(report_on(layer(8, **repaired), y=None, loss=None)) == ["healthy"]
 
 
 REMEMBERING = {
@@ -249,7 +315,7 @@ def test_gates_that_are_shut():
         f"less than 3 % of their inputs pass to the output, over all {STEPS} steps. "
         "Use "
         f"`bias_initializer=keras_initx.ChronoBias({STEPS})` and "
-        "`unit_forget_bias=False`, or zero biases."
+        '`unit_forget_bias=False`, or `bias_initializer="zeros"`.'
     )
 
 
@@ -258,6 +324,61 @@ def test_an_output_gate_that_is_shut():
         32, bias_initializer=keras.initializers.Constant(-9.0), unit_forget_bias=False
     )
     assert "gates_shut" in kinds(report_on(layer))
+
+
+def test_gates_that_large_inputs_saturate():
+    report = report_on(layers.LSTM(8), x=30 * X)
+    (found,) = report.verdicts
+    share = 100 * report[0].over_time.swung_gates
+    assert found.kind == "saturated_gates"
+    assert found.text == (
+        f"in '{report[0].path}' (LSTM, row 1 of 2) {share:.3g} % of the values of the "
+        "gates are taken to within 3 % of 0 or 1, where they have nearly no slope. Its "
+        "inputs are large. Put `keras.layers.LayerNormalization()` before it."
+    )
+    assert kinds(report_on(layers.LayerNormalization(), layers.LSTM(8), x=30 * X)) == [
+        "healthy"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("kernel_initializer", 'kernel_initializer="glorot_uniform"'),
+        ("recurrent_initializer", 'recurrent_initializer="orthogonal"'),
+    ],
+)
+def test_gates_that_a_large_kernel_saturates(argument, line):
+    normal = keras.initializers.RandomNormal(stddev=20)
+    report = report_on(layers.GRU(8, **{argument: normal}))
+    (found,) = report.verdicts
+    assert found.kind == "saturated_gates"
+    assert re.findall("`([^`]+)`", found.text) == [line]
+    repaired = layers.GRU(8, **eval(f"dict({line})"))
+    assert kinds(report_on(repaired)) == ["healthy"]
+
+
+def test_gates_that_their_biases_hold_are_not_saturated_by_inputs():
+    """As those of a long memory, which are open by design."""
+    arguments = {"unit_forget_bias": False, "recurrent_initializer": "zeros"}
+    chrono = keras_initx.ChronoBias(1000, seed=0)
+    seen = report_on(layers.LSTM(8, bias_initializer=chrono, **arguments))[0].over_time
+    assert seen.saturated_gates > 0.5
+    assert seen.swung_gates == 0
+
+
+def test_swung_gates_are_those_of_the_pre_activations_without_bias():
+    """By hand: where |W x| is above log(0.97 / 0.03), whatever the bias is."""
+    layer = layers.LSTM(
+        8, recurrent_initializer="zeros", bias_initializer="ones", name="lstm"
+    )
+    seen = report_on(layer, x=5 * X)[0].over_time
+    products = 5 * X.astype("float64") @ to_numpy(layer.cell.kernel)
+    used = np.split(products, 4, axis=-1)
+    used = np.stack([used[0], used[1], used[3]])
+    expected = np.mean(np.abs(used) > np.log(0.97 / 0.03))
+    assert 0.1 < expected < 0.9
+    assert seen.swung_gates == pytest.approx(expected, abs=1e-3)
 
 
 # How it is shown

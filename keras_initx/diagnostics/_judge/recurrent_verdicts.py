@@ -75,8 +75,8 @@ def saturated_gates(findings: Findings) -> Verdict | None:
             continue
         text = (
             f"in {findings.name(row)} {100 * (seen.swung_gates or 0.0):.3g} % of the "
-            "values of the gates are taken to within 3 % of 0 or 1, where they have nearly no "
-            f"slope. {_smaller(row)}"
+            "values of the gates are taken to within 3 % of 0 or 1, where they have "
+            f"nearly no slope. {_smaller(row)}"
         )
         return Verdict("saturated_gates", row.path, text)
     return None

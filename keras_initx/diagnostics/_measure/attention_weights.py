@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from keras import layers, ops
 from keras_initx._backend import has_values
 from keras_initx._keras import module_of_softmax
 from keras_initx._model.hooks import Hooks
+from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.layer_tree import label
 from keras_initx._model.observer import LayerCall
 from keras_initx._model.tensors import as_array, is_float_tensor
@@ -90,6 +91,11 @@ class AttentionWatch:
 
     def leave(self, call: LayerCall) -> None:
         """A layer has run; what ran within it has too."""
+        axes = getattr(call.layer, "axis", None)
+        if isinstance(call.layer, layers.Softmax) and isinstance(axes, list | tuple):
+            if len(axes) > 1 and self._sees(call.args[0]):
+                # Attention over images: it is no softmax of the backend.
+                self._note(_over_several(call, axes), None)
         while self._running and self._running.pop() is not call:
             pass
         if len(self._running) > 0:
@@ -131,7 +137,7 @@ class AttentionWatch:
 
         The scores of attention have an axis for the positions of its inputs.
         """
-        if len(shape) < 3:
+        if len(shape) < 3 or layer_kernel(self._running[-1].layer) is not None:
             return False
         keys = shape[axis]
         if axis % len(shape) == len(shape) - 1 and shape[-2] == keys:
@@ -191,6 +197,18 @@ def _part(scores: Any, axis: int) -> np.ndarray:
     array = array.reshape(-1, array.shape[-1])
     step = max(1, math.ceil(array.size / _ENTRIES))
     return array[::step]
+
+
+def _over_several(call: LayerCall, axes: Sequence[int]) -> np.ndarray:
+    """Scores of shape `(queries, keys)`: the inputs of a softmax over several axes."""
+    array = as_array(call.args[0][:_SAMPLES]).astype("float32")
+    mask = call.args[1] if len(call.args) > 1 else call.kwargs.get("mask")
+    if mask is not None:
+        array = np.where(as_array(mask)[:_SAMPLES].astype(bool), array, -np.inf)
+    array = np.moveaxis(array, axes, range(-len(axes), 0))
+    keys = math.prod(array.shape[-len(axes) :])
+    array = array.reshape(-1, keys)
+    return array[:: max(1, math.ceil(array.size / _ENTRIES))]
 
 
 def _scores(given: dict[str, Any]) -> np.ndarray:

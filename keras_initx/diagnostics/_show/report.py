@@ -28,10 +28,11 @@ class SignalReport(RowReport[LayerRow]):
         rows: list of rows, each with the attributes `path`, `type`, `calls`,
             `activation`, `dtype`, `units`, `fan_in`, `fan_out`, `pre_activation_mean`,
             `pre_activation_std`, `mean`, `std`, `dead`, `saturated`, `cosine`,
-            `spread`, `output_gradient`, `gradient`, `gradient_ratio`, `kernels` and,
-            for a recurrent layer, `over_time`: with `steps`, `first_std`, `middle_std`,
-            `last_std`, `saturated_gates`, `shut_units`, `first_gradient`,
-            `last_gradient` and `gradient_ratio`.
+            `spread`, `output_gradient`, `gradient`, `gradient_ratio`, `kernels`,
+            `noise` (as a multiple of the signal), `normalized_over` (so many numbers)
+            and, for a recurrent layer, `over_time`: with `steps`, `first_std`,
+            `middle_std`, `last_std`, `saturated_gates`, `swung_gates`, `shut_units`,
+            `forgetful_units`, `first_gradient`, `last_gradient` and `gradient_ratio`.
         inputs: list of rows, one for each input of floats: `mean`, `std`, `cosine`,
             `spread`, and `features`, which a layer whose kernel gets the data has too:
             with `count`, `constant`, `rms`, `smallest_rms`, `median_rms`,
@@ -39,6 +40,12 @@ class SignalReport(RowReport[LayerRow]):
         targets: list of rows, one for each output with targets and a known loss:
             `name`, `kind`, `samples`, `count`, `minimum`, `maximum`, `mean` and `std`
             of numbers, `frequencies` and `entropy` of classes.
+            `spread`.
+        attention: list with one entry for each layer that attends: `path`, `type`,
+            `keys`, `largest` (the largest weight of a query, on average), `score_std`.
+        embeddings: list with one entry for each embedding: `path`, `vocabulary`,
+            `dimension`, `std`, and where positions are added `positions_std` and
+            `tokens_std`.
         verdicts: list of verdicts, each with the attributes `kind` (an identifier, such
             as `"vanishing_signal"`), `title` (the same in words), `layer` (the path of
             the first layer where it goes wrong) and `text`. Never empty: a network that
@@ -62,6 +69,8 @@ class SignalReport(RowReport[LayerRow]):
         super().__init__(seen.rows)
         self.inputs = seen.inputs
         self.targets = seen.targets
+        self.attention = seen.attention
+        self.embeddings = seen.embeddings
         self.verdicts = verdicts
         self.training = training
         self.loss = seen.loss
@@ -96,6 +105,8 @@ class SignalReport(RowReport[LayerRow]):
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "targets": [dataclasses.asdict(row) for row in self.targets],
             "layers": [dataclasses.asdict(row) for row in self.rows],
+            "attention": [dataclasses.asdict(each) for each in self.attention],
+            "embeddings": [dataclasses.asdict(each) for each in self.embeddings],
             "jacobian": None if jacobian is None else jacobian.to_dict(),
             "verdicts": [verdict.to_dict() for verdict in self.verdicts],
         }
