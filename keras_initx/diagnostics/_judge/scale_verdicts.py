@@ -4,6 +4,7 @@ import math
 
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
+from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
 from keras_initx.diagnostics._judge.remedies import (
     remedy_of_growth,
     scale_remedy,
@@ -32,6 +33,8 @@ def non_finite_signal(findings: Findings) -> Verdict | None:
     if any(not _is_finite(row.std) for row in findings.inputs):
         text = "the inputs have NaN or infinity. Clean or scale the data."
         return Verdict(kind, None, text)
+    if not findings.seen.has_signal:
+        return _non_finite_kernel(findings)
     row = next((row for row in findings.rows if not _is_finite(row.std)), None)
     if row is None:
         return None
@@ -52,8 +55,22 @@ def non_finite_signal(findings: Findings) -> Verdict | None:
     return Verdict(kind, row.path, text)
 
 
+def _non_finite_kernel(findings: Findings) -> Verdict | None:
+    """The same for the weights alone."""
+    for row in findings.rows:
+        if any(not _is_finite(kernel.norm) for kernel in row.kernels):
+            text = (
+                f"the kernel of {findings.name(row)} has NaN or infinity: load or draw "
+                "its weights again."
+            )
+            return Verdict("non_finite_signal", row.path, text)
+    return None
+
+
 def vanishing_signal(findings: Findings) -> Verdict | None:
     """Pre-activations that become small and stay so to the end."""
+    if not findings.seen.has_signal:
+        return predicted_scale("vanishing_signal", findings, -1)
     scale = _scale_of_inputs(findings)
     rows = [row for row in findings.linear if row.kernel_norm > 0]
     limit = VANISHING * min(1.0, scale)
@@ -90,6 +107,8 @@ def _small_kernel(
 
 def exploding_signal(findings: Findings) -> Verdict | None:
     """Pre-activations that become large."""
+    if not findings.seen.has_signal:
+        return predicted_scale("exploding_signal", findings, 1)
     limit = EXPLODING * max(1.0, _scale_of_inputs(findings))
     large = [
         row

@@ -20,6 +20,10 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     symmetric_units,
     zero_taps,
 )
+from keras_initx.diagnostics._judge.law_verdicts import (
+    variance_as_deviation,
+    wrong_fans,
+)
 from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
     forgets,
@@ -46,6 +50,8 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     symmetric_units,
     duplicate_kernels,
     zero_taps,
+    wrong_fans,
+    variance_as_deviation,
     selu_without_lecun_normal,
     dead_units,
     saturated_units,
@@ -63,10 +69,24 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
 )
 
 
+# Those that need no more than the weights.
+_OF_WEIGHTS: tuple[Callable[[Findings], Verdict | None], ...] = (
+    non_finite_signal,
+    symmetric_units,
+    duplicate_kernels,
+    zero_taps,
+    wrong_fans,
+    variance_as_deviation,
+    vanishing_signal,
+    exploding_signal,
+)
+
+
 def verdicts(seen: Seen) -> list[Verdict]:
     """What is wrong; or the one verdict that nothing is."""
     findings = Findings(seen)
-    found = [verdict for judge in _JUDGES if (verdict := judge(findings))]
+    judges = _JUDGES if seen.has_signal else _OF_WEIGHTS
+    found = [verdict for judge in judges if (verdict := judge(findings))]
     told = [
         verdict
         for rank, verdict in enumerate(found)
@@ -90,6 +110,13 @@ def _is_effect(
 
 
 def _healthy(findings: Findings) -> Verdict:
+    if not findings.seen.has_signal:
+        count = sum(len(row.kernels) for row in findings.rows)
+        text = (
+            f"only the weights were looked at, {count} kernels. Pass `x` to see the "
+            "signal, and `y` and a loss to see the gradient too."
+        )
+        return Verdict(HEALTHY, None, text)
     rows = findings.linear or findings.rows
     stds = [
         row.pre_activation_std for row in rows if row.pre_activation_std is not None

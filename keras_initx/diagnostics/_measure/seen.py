@@ -15,9 +15,13 @@ class Seen:
         inputs: list of LayerRow. One for each input of floats.
         loss: float or None. The loss of the batch, where it is known.
         tasks: list of Task. One for each output that has targets and a known loss.
+        has_signal: bool. Whether the model ran, and not only its weights were seen.
+        is_chain: bool. Whether each layer is known to get what the one before put out.
     """
 
     rows: list[LayerRow]
     inputs: list[LayerRow] = dataclasses.field(default_factory=list)
     loss: float | None = None
     tasks: list[Task] = dataclasses.field(default_factory=list)
+    has_signal: bool = True
+    is_chain: bool = False
