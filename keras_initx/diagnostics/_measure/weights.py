@@ -1,5 +1,6 @@
 """What can be seen of a model that does not run: its weights."""
 
+import itertools
 from typing import Any
 
 import keras
@@ -54,7 +55,7 @@ def look_at_weights(owner: str, model: Any, singular_values: bool) -> Seen:
 def _find_equal_inputs(rows: list[LayerRow]) -> None:
     """Notes the kernels that neither tell inputs apart nor get different ones."""
     linear = [row for row in rows if row.fan_in is not None]
-    for before, row in zip(linear, linear[1:], strict=False):
+    for before, row in itertools.pairwise(linear):
         one, other = before.kernel, row.kernel
         if one is not None and other is not None:
             row.has_equal_inputs = one.has_equal_units and other.has_equal_inputs
