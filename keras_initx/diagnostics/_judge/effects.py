@@ -38,7 +38,6 @@ EFFECTS = {
     "constant_output": {"vanishing_signal", "collapsed_inputs", "no_gradient"},
     "collapsed_inputs": {"constant_output"},
     "vanishing_signal": {"collapsed_inputs", "constant_output", "uneven_samples"},
-    "saturated_units": {"exploding_signal"},
     "exploding_signal": {"uneven_samples", "saturated_units", "large_logits"},
     "no_gradient": {"vanishing_gradient"},
 }

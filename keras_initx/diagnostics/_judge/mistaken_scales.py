@@ -15,6 +15,8 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 
 # An argument that was computed: what is left of it after some rounding by hand.
 _EXACT = 2e-3
+# Numbers such as 0.05 are chosen, and meet 1 / n by chance.
+_DIGITS = 2
 # A kernel whose weights were computed elsewhere: as for its law.
 _TOLERANCE, _STANDARD_ERRORS = 0.25, 4
 # Of two fan-ins that tell such a rule from one deviation for all kernels.
@@ -49,7 +51,7 @@ class Mistake:
 
 def mistakes(findings: Findings) -> list[Mistake]:
     """All kernels of which that is so, in the order of execution."""
-    found, measured = [], []
+    given, measured = [], []
     for row in findings.linear:
         gain = kernel_gain(row)
         if not 0 < gain < math.inf or findings.is_normalized(row):
@@ -58,9 +60,14 @@ def mistakes(findings: Findings) -> list[Mistake]:
         if law is not None and law.value is not None and _follows(row, law):
             words = _words(row, law)
             if words is not None:
-                found.append(_mistake(findings, row, law.argument, *words))
+                given.append((row, law, words))
         elif law is None or law.std is None or not _follows(row, law):
             measured += [(row, c) for c in (1, 2) if _is_measured(row, c)]
+    found = [
+        _mistake(findings, row, law.argument, *words)
+        for row, law, words in given
+        if _is_computed(law.value or 0.0) or len({law.value for _, law, _ in given}) > 1
+    ]
     for c in (1, 2):
         rows = [row for row, other in measured if other == c]
         fans = [row.fan_in or 1 for row in rows]
@@ -138,6 +145,11 @@ def _words(row: LayerRow, law: Law) -> tuple[str, bool] | None:
             if is_root and law.argument != "scale":
                 return f"({c} / {words})^(1/4)", True
     return None
+
+
+def _is_computed(value: float) -> bool:
+    """Whether nobody would write this number by hand."""
+    return not math.isclose(value, float(f"{value:.{_DIGITS}g}"), rel_tol=1e-9)
 
 
 def _follows(row: LayerRow, law: Law) -> bool:

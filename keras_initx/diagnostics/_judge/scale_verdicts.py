@@ -2,6 +2,7 @@
 
 import math
 
+from keras_initx.diagnostics._judge.activation_verdicts import DEAD, SATURATED
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
 from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
@@ -38,6 +39,8 @@ def non_finite_signal(findings: Findings) -> Verdict | None:
     row = next((row for row in findings.rows if not _is_finite(row.std)), None)
     if row is None:
         return None
+    name = findings.name(row)
+    what = f"{name} is the first layer whose output has NaN or infinity."
     if any(not _is_finite(kernel.norm) for kernel in row.kernels):
         cause = "Its kernel has NaN or infinity: load or draw its weights again."
     elif row.dtype == "float16":
@@ -46,13 +49,11 @@ def non_finite_signal(findings: Findings) -> Verdict | None:
             "smaller scale: `keras_initx.lsuv(model, x)`."
         )
     else:
-        remedy = scale_remedy(findings, row, findings.linear_until(row), 1)
-        cause = f"Its inputs are finite. {remedy}"
-    text = (
-        f"{findings.name(row)} is the first layer whose output has NaN or infinity. "
-        f"{cause}"
-    )
-    return Verdict(kind, row.path, text)
+        before = findings.linear_until(row)
+        if (found := cause_of(findings, segment(findings, row), 1)) is not None:
+            return verdict_on(kind, findings, found, what, before, 1)
+        cause = f"Its inputs are finite. {scale_remedy(findings, row, before, 1)}"
+    return Verdict(kind, row.path, f"{what} {cause}")
 
 
 def _non_finite_kernel(findings: Findings) -> Verdict | None:
@@ -138,9 +139,7 @@ def _large_kernel(findings: Findings) -> Verdict | None:
     )
     for row in findings.linear:
         is_large = LARGE * start < row.rms < math.inf
-        # Those that have bounds are told as saturated, and those that choose, as such.
-        is_bounded = row.saturated is not None or (row.dead or 0.0) > 0.5
-        if not is_large or is_bounded or findings.is_normalized(row):
+        if not is_large or findings.is_normalized(row) or _is_told(findings, row):
             continue
         is_last = row.is_output or row is findings.linear[-1]
         cause = cause_of(findings, segment(findings, row), 1)
@@ -157,6 +156,13 @@ def _large_kernel(findings: Findings) -> Verdict | None:
             before = findings.linear_until(row)
             return verdict_on("exploding_signal", findings, cause, what, before, 1)
     return None
+
+
+def _is_told(findings: Findings, row: LayerRow) -> bool:
+    """Whether a large signal shows here, or in the next layer, as a flat activation."""
+    following = findings.linear_from(row)[:2]
+    is_flat = any((each.saturated or 0.0) > SATURATED for each in following)
+    return is_flat or row.saturated is not None or (row.dead or 0.0) > DEAD
 
 
 def _is_taken(findings: Findings, row: LayerRow) -> bool:
