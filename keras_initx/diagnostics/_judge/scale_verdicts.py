@@ -160,8 +160,11 @@ def _large_kernel(findings: Findings) -> Verdict | None:
 
 def _is_told(findings: Findings, row: LayerRow) -> bool:
     """Whether a large signal shows here, or in the next layer, as a flat activation."""
-    following = findings.linear_from(row)[:2]
-    is_flat = any((each.saturated or 0.0) > SATURATED for each in following)
+    start = findings.place(row.path)
+    after = [findings.place(each.path) for each in findings.linear_from(row)[2:3]]
+    until = after[0] if after else len(findings.rows)
+    rows = findings.rows[start:until]
+    is_flat = any((each.saturated or 0.0) > SATURATED for each in rows)
     return is_flat or row.saturated is not None or (row.dead or 0.0) > DEAD
 
 
