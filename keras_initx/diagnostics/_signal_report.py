@@ -29,12 +29,13 @@ from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
 from keras_initx.diagnostics._measure.tasks import tasks_of
 from keras_initx.diagnostics._measure.trainability import add_dropped, trainability
+from keras_initx.diagnostics._measure.weights import look_at_weights
 from keras_initx.diagnostics._show.report import SignalReport
 
 
 def signal_report(
     model: keras.Model,
-    x: Any,
+    x: Any = None,
     y: Any = None,
     loss: Any = None,
     *,
@@ -76,6 +77,10 @@ def signal_report(
     shows as the layers within it, a recurrent layer as one layer. A shared layer shows
     its first call; the gradient of its kernel is that of all calls.
 
+    Without `x` the model does not run. The report then has the kernels alone, in the
+    order of the layers: their fans, the law by which their initializers draw them, and
+    what is wrong with them. It says nothing about a signal that only data can show.
+
     A compiled model that has only a `train_step`, and no `call`, runs its training step
     once, and its updates are held back. `x`, `y` and `sample_weight` are then what
     `fit` gets, and there is no gradient.
@@ -100,7 +105,7 @@ def signal_report(
             them. A data set is accepted too (a `keras.utils.PyDataset`,
             `tf.data.Dataset`, `DataLoader`, or generator, of `x`, `(x, y)` or
             `(x, y, sample_weight)`): its first batch is taken. 32 to 256 samples are
-            enough.
+            enough. Defaults to `None`: only the weights of a built model are looked at.
         y: The targets, for the gradient. Defaults to `None`: those of the data set, if
             the loss is known; else no gradient.
         loss: str, `keras.losses.Loss`, function of `(y_true, y_pred)`, or a list or
@@ -124,8 +129,12 @@ def signal_report(
 
     Raises:
         ValueError: If there is a loss and no `y`, or `y` and no loss, or if the
-            Jacobian is asked for where there is none.
+            Jacobian is asked for where there is none; or if there is no `x`, and the
+            model is not built, or something is asked for that needs data.
     """
+    if x is None:
+        _check_alone(y, loss, sample_weight, jacobian)
+        return _without_data(model, singular_values)
     if isinstance(model, keras.Model) and not has_call(model):
         if loss is not None or jacobian:
             raise cannot_call("signal_report", model)
@@ -142,6 +151,29 @@ def signal_report(
         jacobian=jacobian,
         singular_values=singular_values,
     )
+
+
+def _check_alone(y: Any, loss: Any, sample_weight: Any, jacobian: bool) -> None:
+    """Raises if something is asked for that needs `x`."""
+    given = {"y": y, "loss": loss, "sample_weight": sample_weight}
+    asked = [name for name, value in given.items() if value is not None]
+    asked += ["jacobian"] if jacobian else []
+    if asked:
+        raise _validate.error(
+            "signal_report",
+            f"`x` where there is `{asked[0]}`",
+            "x=None",
+            "Pass a batch of inputs; or the model alone, to look at its weights.",
+        )
+
+
+def _without_data(model: Any, singular_values: bool) -> SignalReport:
+    """The report on the weights of a model that does not run."""
+    if not isinstance(model, keras.layers.Layer):
+        check_model("signal_report", model)
+    with hold_interrupts():
+        seen = look_at_weights("signal_report", model, singular_values)
+        return SignalReport(seen, verdicts(seen))
 
 
 def look(

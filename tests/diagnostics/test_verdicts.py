@@ -298,8 +298,10 @@ def test_a_kernel_that_is_not_finite():
 def test_a_signal_that_overflows():
     model = chain(*stack(3, 1e15, "relu"))
     found = verdict_of("non_finite_signal", model)
-    assert found.layer == "d2"
-    assert "Its inputs are finite. On average the kernels have 5e+29" in found.text
+    assert found.layer == "d0"
+    assert "first layer whose output has NaN or infinity. On average the " in found.text
+    assert "'d2' (Dense, row 3 of 3) is the first layer" in found.text
+    assert "kernels have 5e+29" in found.text
     assert 'Use `kernel_initializer="he_normal"`' in found.text
     lsuv(model, X)
     assert is_healthy(model)

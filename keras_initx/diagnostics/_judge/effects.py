@@ -172,8 +172,10 @@ EFFECTS = {
     },
     "exploding_signal": {
         "drowned_branch",
+        "large_logits",
         "one_hot_attention",
         "saturated_gates",
+        "saturated_units",
         "uneven_samples",
     },
     "no_gradient": {
@@ -280,5 +282,25 @@ EFFECTS = {
         "exploding_gradient",
         "large_update",
         "small_update",
+    },
+    "wrong_fans": {
+        "collapsed_inputs",
+        "constant_output",
+        "exploding_gradient",
+        "exploding_signal",
+        "saturated_units",
+        "uneven_samples",
+        "vanishing_gradient",
+        "vanishing_signal",
+    },
+    "variance_as_deviation": {
+        "collapsed_inputs",
+        "constant_output",
+        "exploding_gradient",
+        "exploding_signal",
+        "saturated_units",
+        "uneven_samples",
+        "vanishing_gradient",
+        "vanishing_signal",
     },
 }

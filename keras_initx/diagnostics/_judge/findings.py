@@ -12,7 +12,8 @@ class Findings:
     Attributes:
         seen: Seen. All that was measured.
         inputs: list of LayerRow.
-        rows: list of LayerRow. Those of which the output was seen.
+        rows: list of LayerRow. Those of which the output was seen; all where the model
+            did not run.
         linear: list of LayerRow. Those with a kernel that sums over inputs.
         loss: float or None.
     """
@@ -20,7 +21,8 @@ class Findings:
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
         self.inputs = seen.inputs
-        self.rows = [row for row in seen.rows if row.std is not None]
+        is_seen = seen.has_signal
+        self.rows = [row for row in seen.rows if row.std is not None or not is_seen]
         self.linear = [row for row in self.rows if row.fan_in is not None]
         self.loss = seen.loss
         # The first of several layers of one path.

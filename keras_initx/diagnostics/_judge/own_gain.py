@@ -118,12 +118,17 @@ def _deviation(
 
 
 def _of_operation(row: LayerRow, direction: int) -> float:
-    """The same for a layer without a kernel, such as a `Rescaling`."""
-    own = row.own_gain
+    """The same for a layer without a kernel, such as a `Rescaling`.
+
+    It is not to blame where it brings what was large, or small, back to 1.
+    """
     is_one = not (row.kernels or row.activation or row.is_normalization)
-    if not is_one or row.is_merge or own is None or not 0 < own < math.inf:
+    if not is_one or row.is_merge or row.is_pooling:
         return 0.0
-    log = direction * math.log(own)
+    changed, result = row.own_gain or 0.0, row.rms
+    if not (0 < changed < math.inf and 0 < result < math.inf):
+        return 0.0
+    log = min(direction * math.log(changed), direction * math.log(result))
     return log if log > math.log(OFF_WITHOUT_KERNEL) else 0.0
 
 

@@ -2,8 +2,10 @@
 
 import math
 
+from keras_initx.diagnostics._judge.activation_verdicts import DEAD, SATURATED
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
+from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
 from keras_initx.diagnostics._judge.remedies import (
     remedy_of_growth,
     scale_remedy,
@@ -32,9 +34,13 @@ def non_finite_signal(findings: Findings) -> Verdict | None:
     if any(not _is_finite(row.std) for row in findings.inputs):
         text = "the inputs have NaN or infinity. Clean or scale the data."
         return Verdict(kind, None, text)
+    if not findings.seen.has_signal:
+        return _non_finite_kernel(findings)
     row = next((row for row in findings.rows if not _is_finite(row.std)), None)
     if row is None:
         return None
+    name = findings.name(row)
+    what = f"{name} is the first layer whose output has NaN or infinity."
     if any(not _is_finite(kernel.norm) for kernel in row.kernels):
         cause = "Its kernel has NaN or infinity: load or draw its weights again."
     elif row.dtype == "float16":
@@ -43,17 +49,29 @@ def non_finite_signal(findings: Findings) -> Verdict | None:
             "smaller scale: `keras_initx.lsuv(model, x)`."
         )
     else:
-        remedy = scale_remedy(findings, row, findings.linear_until(row), 1)
-        cause = f"Its inputs are finite. {remedy}"
-    text = (
-        f"{findings.name(row)} is the first layer whose output has NaN or infinity. "
-        f"{cause}"
-    )
-    return Verdict(kind, row.path, text)
+        before = findings.linear_until(row)
+        if (found := cause_of(findings, segment(findings, row), 1)) is not None:
+            return verdict_on(kind, findings, found, what, before, 1)
+        cause = f"Its inputs are finite. {scale_remedy(findings, row, before, 1)}"
+    return Verdict(kind, row.path, f"{what} {cause}")
+
+
+def _non_finite_kernel(findings: Findings) -> Verdict | None:
+    """The same for the weights alone."""
+    for row in findings.rows:
+        if any(not _is_finite(kernel.norm) for kernel in row.kernels):
+            text = (
+                f"the kernel of {findings.name(row)} has NaN or infinity: load or draw "
+                "its weights again."
+            )
+            return Verdict("non_finite_signal", row.path, text)
+    return None
 
 
 def vanishing_signal(findings: Findings) -> Verdict | None:
     """Pre-activations that become small and stay so to the end."""
+    if not findings.seen.has_signal:
+        return predicted_scale("vanishing_signal", findings, -1)
     scale = _scale_of_inputs(findings)
     rows = [row for row in findings.linear if row.kernel_norm > 0]
     limit = VANISHING * min(1.0, scale)
@@ -90,6 +108,8 @@ def _small_kernel(
 
 def exploding_signal(findings: Findings) -> Verdict | None:
     """Pre-activations that become large."""
+    if not findings.seen.has_signal:
+        return predicted_scale("exploding_signal", findings, 1)
     limit = EXPLODING * max(1.0, _scale_of_inputs(findings))
     large = [
         row
@@ -119,9 +139,7 @@ def _large_kernel(findings: Findings) -> Verdict | None:
     )
     for row in findings.linear:
         is_large = LARGE * start < row.rms < math.inf
-        # Those that have bounds are told as saturated, and those that choose, as such.
-        is_bounded = row.saturated is not None or (row.dead or 0.0) > 0.5
-        if not is_large or is_bounded or findings.is_normalized(row):
+        if not is_large or findings.is_normalized(row) or _is_told(findings, row):
             continue
         is_last = row.is_output or row is findings.linear[-1]
         cause = cause_of(findings, segment(findings, row), 1)
@@ -138,6 +156,16 @@ def _large_kernel(findings: Findings) -> Verdict | None:
             before = findings.linear_until(row)
             return verdict_on("exploding_signal", findings, cause, what, before, 1)
     return None
+
+
+def _is_told(findings: Findings, row: LayerRow) -> bool:
+    """Whether a large signal shows here, or in the next layer, as a flat activation."""
+    start = findings.place(row.path)
+    after = [findings.place(each.path) for each in findings.linear_from(row)[2:3]]
+    until = after[0] if after else len(findings.rows)
+    rows = findings.rows[start:until]
+    is_flat = any((each.saturated or 0.0) > SATURATED for each in rows)
+    return is_flat or row.saturated is not None or (row.dead or 0.0) > DEAD
 
 
 def _is_taken(findings: Findings, row: LayerRow) -> bool:

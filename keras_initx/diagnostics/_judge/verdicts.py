@@ -1,128 +1,17 @@
 """The verdicts: what is wrong, where it begins, and what to use instead."""
 
-from collections.abc import Callable
-
-from keras_initx.diagnostics._judge.activation_verdicts import (
-    dead_units,
-    saturated_units,
-)
-from keras_initx.diagnostics._judge.attention_verdicts import one_hot_attention
-from keras_initx.diagnostics._judge.cut_verdicts import (
-    float16_underflow,
-    frozen_layers,
-    nothing_trains,
-    unused_layers,
-)
 from keras_initx.diagnostics._judge.effects import EFFECTS
-from keras_initx.diagnostics._judge.embedding_verdicts import (
-    drowned_tokens,
-    large_embeddings,
-    small_embeddings,
-)
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.gradient_verdicts import (
-    exploding_gradient,
-    no_gradient,
-    non_finite_gradient,
-    vanishing_gradient,
-)
-from keras_initx.diagnostics._judge.input_verdicts import (
-    constant_inputs,
-    dominant_feature,
-    ids_as_numbers,
-    uncentered_inputs,
-    unscaled_inputs,
-)
-from keras_initx.diagnostics._judge.kernel_verdicts import (
-    duplicate_kernels,
-    selu_without_lecun_normal,
-    symmetric_units,
-    zero_taps,
-)
-from keras_initx.diagnostics._judge.layer_verdicts import (
-    normalization_of_one,
-    strong_noise,
-)
-from keras_initx.diagnostics._judge.merge_verdicts import (
-    drowned_branch,
-    silent_branches,
-)
-from keras_initx.diagnostics._judge.recurrent_verdicts import (
-    explodes_over_time,
-    forgets,
-    gates_shut,
-    saturated_gates,
-)
-from keras_initx.diagnostics._judge.sample_verdicts import (
-    collapsed_inputs,
-    constant_output,
-    uneven_samples,
-)
-from keras_initx.diagnostics._judge.scale_verdicts import (
-    exploding_signal,
-    non_finite_signal,
-    vanishing_signal,
-)
-from keras_initx.diagnostics._judge.target_verdicts import (
-    constant_targets,
-    labels_out_of_range,
-    rare_classes,
-    unscaled_targets,
-)
+from keras_initx.diagnostics._judge.judges import JUDGES, JUDGES_OF_WEIGHTS
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.seen import Seen
-
-# In the order in which they are told: causes before their effects. Each gives verdicts
-# of its own name.
-_JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
-    nothing_trains,
-    frozen_layers,
-    unused_layers,
-    float16_underflow,
-    large_embeddings,
-    small_embeddings,
-    drowned_tokens,
-    saturated_gates,
-    explodes_over_time,
-    non_finite_signal,
-    constant_inputs,
-    ids_as_numbers,
-    dominant_feature,
-    unscaled_inputs,
-    uncentered_inputs,
-    labels_out_of_range,
-    constant_targets,
-    unscaled_targets,
-    rare_classes,
-    symmetric_units,
-    duplicate_kernels,
-    zero_taps,
-    selu_without_lecun_normal,
-    strong_noise,
-    normalization_of_one,
-    dead_units,
-    saturated_units,
-    one_hot_attention,
-    gates_shut,
-    drowned_branch,
-    silent_branches,
-    forgets,
-    vanishing_signal,
-    exploding_signal,
-    constant_output,
-    collapsed_inputs,
-    uneven_samples,
-    non_finite_gradient,
-    no_gradient,
-    vanishing_gradient,
-    exploding_gradient,
-)
 
 
 def verdicts(seen: Seen) -> list[Verdict]:
     """What is wrong; or the one verdict that nothing is."""
     findings = Findings(seen)
-    found = [verdict for judge in _JUDGES if (verdict := judge(findings))]
+    judges = JUDGES if seen.has_signal else JUDGES_OF_WEIGHTS
+    found = [verdict for judge in judges if (verdict := judge(findings))]
     told = [
         verdict
         for rank, verdict in enumerate(found)
@@ -146,6 +35,13 @@ def _is_effect(
 
 
 def _healthy(findings: Findings) -> Verdict:
+    if not findings.seen.has_signal:
+        count = sum(len(row.kernels) for row in findings.rows)
+        text = (
+            f"only the weights were looked at, {count} kernels. Pass `x` to see the "
+            "signal, and `y` and a loss to see the gradient too."
+        )
+        return Verdict(HEALTHY, None, text)
     rows = findings.linear or findings.rows
     stds = [
         row.pre_activation_std for row in rows if row.pre_activation_std is not None

@@ -152,7 +152,9 @@ def _std(value: np.ndarray, length: float) -> float:
     """The deviation of an array of this norm, without a copy of it."""
     with np.errstate(all="ignore"):
         mean = float(value.mean(dtype="float32"))
-        return math.sqrt(max(0.0, length * length / value.size - mean**2))
+    square = length * length / value.size - mean * mean
+    # What is not a number stays so.
+    return math.sqrt(max(square, 0.0))
 
 
 def _are_equal(matrices: np.ndarray) -> bool:

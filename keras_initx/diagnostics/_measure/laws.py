@@ -36,6 +36,7 @@ class Law:
     Attributes:
         name: str. The id of a fan rule of Keras, such as `"he_normal"`, or the name of
             the initializer's class.
+        mode: str. Which fans it counts: `"fan_in"`, `"fan_out"`, `"fan_avg"`, ...
         argument: str. The argument of the initializer that sets its scale, if any.
         value: float or None. That argument.
         std: float or None. The deviation that it draws with; None if it is not known.
@@ -49,6 +50,7 @@ class Law:
     """
 
     name: str
+    mode: str = ""
     argument: str = ""
     value: float | None = None
     std: float | None = None
@@ -74,7 +76,8 @@ def law_of(
     argument, initializer = _initializer(layer, variable)
     if not isinstance(initializer, keras.initializers.Initializer):
         return None
-    law = Law(_name(initializer), **_fixed(initializer))
+    mode = getattr(initializer, "mode", "")
+    law = Law(_name(initializer), mode, **_fixed(initializer))
     deviation = _rule(initializer)
     if deviation is None:
         return law

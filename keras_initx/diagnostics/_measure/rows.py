@@ -166,6 +166,11 @@ class LayerRow:
         return self.type in _MERGES
 
     @property
+    def is_pooling(self) -> bool:
+        """Whether it averages positions, or takes one of them."""
+        return "Pooling" in self.type
+
+    @property
     def kernel(self) -> KernelRow | None:
         """The main kernel, if there is one."""
         return self.kernels[0] if self.kernels else None

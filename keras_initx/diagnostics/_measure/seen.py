@@ -32,6 +32,8 @@ class Seen:
         embeddings: list of EmbeddingScale. One for each embedding.
         leaves: list of Leaf. One for each array of the inputs.
         targets: list of TargetRow. What the targets of each of `tasks` are.
+        has_signal: bool. Whether the model ran, and not only its weights were seen.
+        is_chain: bool. Whether each layer is known to get what the one before put out.
     """
 
     rows: list[LayerRow]
@@ -50,3 +52,6 @@ class Seen:
     def targets(self) -> list[TargetRow]:
         """Measured when they are first asked for."""
         return [target_row(task) for task in self.tasks]
+
+    has_signal: bool = True
+    is_chain: bool = False

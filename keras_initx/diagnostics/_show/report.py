@@ -4,15 +4,21 @@ import dataclasses
 import math
 from typing import Any
 
+from keras_initx import _validate
 from keras_initx._report.row_report import RowReport
 from keras_initx._report.table import number
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.jacobian import Jacobian
+from keras_initx.diagnostics._measure.laws import Law
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._show.plot import plot
 
 _LEGEND = "z: the pre-activation. mean, std, dead, saturated, cosine: of the output."
+_WEIGHTS_LEGEND = (
+    "kernel std: the standard deviation of the weights. law std: that with which the "
+    "initializer draws them. right std: that by the layer's own fans."
+)
 _GRADIENT_LEGEND = (
     "kernel grad, output grad: norms of the gradient of the loss. ratio: of the "
     "kernel's gradient to the kernel."
@@ -51,6 +57,8 @@ class SignalReport(RowReport[LayerRow]):
             the first layer where it goes wrong) and `text`. Never empty: a network that
             looks healthy has one verdict of the kind `"healthy"`.
         training: bool. Whether the model was called as in training.
+        has_signal: bool. Whether the model was called, and not only its weights looked
+            at.
         loss: float or None.
         first_update: None, or what one step of the model's optimizer would do to this
             batch: `optimizer`, `rate`, `is_scheduled`, `weight_decay`, `loss_before`,
@@ -73,6 +81,7 @@ class SignalReport(RowReport[LayerRow]):
         self.embeddings = seen.embeddings
         self.verdicts = verdicts
         self.training = training
+        self.has_signal = seen.has_signal
         self.loss = seen.loss
         self.first_update = seen.first_update
         self.jacobian = jacobian
@@ -100,6 +109,7 @@ class SignalReport(RowReport[LayerRow]):
         jacobian, update = self.jacobian, self.first_update
         content = {
             "training": self.training,
+            "has_signal": self.has_signal,
             "loss": self.loss,
             "first_update": None if update is None else update.to_dict(),
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
@@ -153,7 +163,15 @@ class SignalReport(RowReport[LayerRow]):
 
         Raises:
             ImportError: If matplotlib is not installed.
+            ValueError: If only the weights were looked at.
         """
+        if not self.has_signal:
+            raise _validate.error(
+                "plot",
+                "a report with a signal",
+                "one of the weights alone",
+                "Pass `x` to `signal_report`.",
+            )
         return plot(self.inputs, self.rows, self.verdicts, ax)
 
     def _table(self) -> tuple[list[str], list[list[str]], str]:
@@ -165,14 +183,14 @@ class SignalReport(RowReport[LayerRow]):
         # An empty column is left out.
         heads = [
             head
-            for head in _HEADS
+            for head in (_HEADS if self.has_signal else _WEIGHTS_HEADS)
             if head in _ALWAYS or any(line.get(head, "-") != "-" for line in lines)
         ]
         cells = [[line.get(head, "") for head in heads] for line in lines]
         return heads, cells, self._summary()
 
     def _summary(self) -> str:
-        words = [_LEGEND]
+        words = [_LEGEND if self.has_signal else _WEIGHTS_LEGEND]
         if self.loss is not None:
             words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}."]
         words += [
@@ -208,6 +226,19 @@ _HEADS = (
     "smallest sv",
     "note",
 )
+_WEIGHTS_HEADS = (
+    "layer",
+    "type",
+    "fan in",
+    "fan out",
+    "kernel std",
+    "law",
+    "law std",
+    "right std",
+    "largest sv",
+    "smallest sv",
+    "note",
+)
 _ALWAYS = ("layer", "type", "calls", "mean", "std", "note")
 
 
@@ -237,7 +268,12 @@ def _kernel_line(kernel: KernelRow) -> dict[str, str]:
 
 
 def _kernel_cells(kernel: KernelRow) -> dict[str, str]:
+    law = kernel.law or Law("-")
     return {
+        "kernel std": number(kernel.std, 3) if kernel.path else "-",
+        "law": law.name,
+        "law std": number(law.std, 3),
+        "right std": number(law.right_std, 3),
         "fan in": "-" if kernel.fan_in is None else str(kernel.fan_in),
         "fan out": "-" if kernel.fan_out is None else str(kernel.fan_out),
         "kernel grad": number(kernel.gradient, 3),
