@@ -26,6 +26,7 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
+from keras_initx.diagnostics._measure.targets import is_in_range
 from keras_initx.diagnostics._measure.tasks import tasks_of
 from keras_initx.diagnostics._show.report import SignalReport
 
@@ -171,7 +172,7 @@ def look(
             function = loss_of(owner, model, loss, labelled, output)
             seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)
             # A label that no output stands for has no loss.
-            if not any(task.labels_out_of_range.size for task in seen.tasks):
+            if all(map(is_in_range, seen.tasks)):
                 seen.loss = add_gradients(model, batch, watch, function, training)
         if jacobian:
             is_alone = not (training and watch.mixes_samples)

@@ -31,8 +31,11 @@ _SCALES = {
     "vanishing_gradient",
     "exploding_gradient",
     "non_finite_gradient",
+    "unscaled_targets",
 }
-_OF_DATA = {"uncentered_inputs", "unscaled_inputs", "dominant_feature"}
+_OF_FEATURES = {"uncentered_inputs", "unscaled_inputs", "dominant_feature"}
+# Their effects begin at the inputs, wherever they are found.
+OF_DATA = {"constant_inputs", "ids_as_numbers", *_OF_FEATURES}
 # The effects of a fault in the layers after it, or in all gradients, are not told.
 EFFECTS = {
     "explodes_over_time": {
@@ -53,15 +56,14 @@ EFFECTS = {
     "exploding_signal": {"uneven_samples"},
     "constant_inputs": {
         *_SCALES,
-        *_OF_DATA,
+        *_OF_FEATURES,
         "ids_as_numbers",
         "constant_targets",
         "symmetric_units",
-        "unscaled_targets",
         "rare_classes",
     },
-    "ids_as_numbers": _SCALES | _OF_DATA,
-    "dominant_feature": _SCALES | _OF_DATA,
+    "ids_as_numbers": _SCALES | _OF_FEATURES,
+    "dominant_feature": _SCALES | _OF_FEATURES,
     "unscaled_inputs": _SCALES | {"uncentered_inputs"},
     "uncentered_inputs": {"collapsed_inputs", "constant_output", "small_update"},
     "labels_out_of_range": {"non_finite_gradient", "large_update", "rare_classes"},

@@ -72,7 +72,8 @@ class DataPath:
             return
         places = sorted({place for origin in found for place in origin.leaves})
         for leaf in keras.tree.flatten(output):
-            if ops.is_tensor(leaf) and not any(leaf is tensor for tensor in tensors):
+            # What flattens or reshapes an input leaves it as it is.
+            if ops.is_tensor(leaf) and self.origin(leaf) is None:
                 self._add(leaf, Origin(tuple(places), False))
 
     def _add(self, tensor: Any, origin: Origin) -> None:

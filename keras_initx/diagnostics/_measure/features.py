@@ -168,13 +168,13 @@ def _looks(
     is_picture = spatial > 1 or found.count >= _IMAGE
     if found.minimum >= 0 and _BRIGHT < found.maximum <= PIXEL:
         return "pixels" if is_picture else ""
-    if found.minimum < 0 or found.maximum <= PIXEL or spatial > 1:
+    if found.maximum <= PIXEL or spatial > 1:
         return ""
     columns = int(np.prod([array.shape[axis] for axis in axes]))
     table = np.moveaxis(array, axes, range(-len(axes), 0)).reshape(-1, columns)
     if found.dominant == 1:
         return "one id" if _is_id(_some(table[:, found.largest])) else ""
-    is_sequence = columns > 1 or array.ndim > 2
+    is_sequence = found.minimum >= 0 and (columns > 1 or array.ndim > 2)
     rows = table[:: max(1, table.size // _ENTRIES)].astype("float64")
     return "ids" if is_sequence and _are_tokens(rows) else ""
 
@@ -188,7 +188,9 @@ def _is_id(values: np.ndarray) -> bool:
     """Whether these are integers from near 0, spread evenly up to a large one."""
     ordered = np.sort(values)
     count, last = ordered.size, ordered[-1]
-    if count < _FEW_SAMPLES or last <= PIXEL or (ordered != np.round(ordered)).any():
+    if count < _FEW_SAMPLES or ordered[0] < 0 or last <= PIXEL:
+        return False
+    if (ordered != np.round(ordered)).any():
         return False
     distance = np.abs(ordered / last - (np.arange(count) + 0.5) / count).max()
     return bool(distance + 0.5 / count < _UNIFORM / np.sqrt(count))
