@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.verdict import Verdict
-from keras_initx.diagnostics._measure.features import DOMINANT, Features
+from keras_initx.diagnostics._measure.features import Features
 from keras_initx.diagnostics._measure.leaves import Leaf
 from keras_initx.diagnostics._measure.rows import LayerRow
 
@@ -144,19 +144,18 @@ def _reached(findings: Findings) -> list[LayerRow]:
     return [row for row in findings.rows if row.features is not None]
 
 
-def _first(
-    findings: Findings, is_wrong: Callable[[Features], bool]
-) -> LayerRow | None:
+def _first(findings: Findings, is_wrong: Callable[[Features], bool]) -> LayerRow | None:
     """The first layer that gets data of a kind."""
     rows = _reached(findings)
     return next((row for row in rows if row.features and is_wrong(row.features)), None)
 
 
 def _place(findings: Findings, row: LayerRow) -> str:
-    """Where it goes wrong: an input as it was passed, or else the layer."""
+    """Where it goes wrong: an input as it was passed, or else a layer."""
     leaf = _leaf(findings, row.features)
-    path = None if leaf is None else _path(leaf)
-    return path if path is not None else row.path
+    if leaf is None:
+        return _scaling(findings, row).path
+    return _path(leaf) or row.path
 
 
 def _leaf(findings: Findings, features: Features | None) -> Leaf | None:
@@ -170,9 +169,18 @@ def _leaf(findings: Findings, features: Features | None) -> Leaf | None:
     # Those that were joined, if they were only that.
     for leaf in own:
         found = leaf.features
-        if found and math.isclose(found.largest_rms, features.largest_rms, rel_tol=0.01):
+        if found and math.isclose(
+            found.largest_rms, features.largest_rms, rel_tol=0.01
+        ):
             return leaf
     return None
+
+
+def _scaling(findings: Findings, row: LayerRow) -> LayerRow:
+    """The last layer before that scales the data; else the layer itself."""
+    before = findings.rows[: findings.place(row.path)]
+    own = [each for each in before if each.type in _SCALING]
+    return own[-1] if own else row
 
 
 def _path(leaf: Leaf) -> str | None:
@@ -253,14 +261,13 @@ def _normalize(findings: Findings, row: LayerRow) -> str:
 
 def _instead_of_own(findings: Findings, row: LayerRow) -> str:
     """What to do where layers of the model scale the data in a wrong way."""
-    before = findings.rows[: findings.place(row.path)]
-    own = [each for each in before if each.type in _SCALING]
-    if not own:
+    own = _scaling(findings, row)
+    if own is row:
         return f"Put `keras.layers.BatchNormalization()` before '{row.path}'."
     place = row.features.leaves[0] if row.features and row.features.leaves else 0
     leaf = findings.seen.leaves[place] if findings.seen.leaves else Leaf()
     found = leaf.features
-    advice = f"'{own[0].path}' ({own[0].type}) scales the data already: "
+    advice = f"'{own.path}' ({own.type}) scales the data already: "
     if found is not None and found.minimum >= 0 and found.maximum <= 1:
         return f"{advice}pass it pixels, `{leaf.code} = 255 * {leaf.code}`."
     return f"{advice}pass what it expects, such as pixels from 0 to 255."

@@ -35,6 +35,8 @@ SMALL = 1e-3
 RARE = 0.1
 # The loss begins at so many times the entropy, and at least so far above it.
 EXCESS, LEAST = 3.0, 0.3
+# An output of 0.9 for targets of 1, or of 0.1 for targets of 0.
+KNOWN = 0.11
 
 _SQUARES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
@@ -238,7 +240,9 @@ def _is_constant(findings: Findings, pair: _Pair) -> bool:
         # A generator is trained to be taken for real, by a layer that stays.
         last = _last_linear(findings, task)
         kernel = None if last is None else last.kernel
-        return kernel is None or kernel.is_trainable
+        # A bias may say that a class is rare, before the first sample of it.
+        is_known = (loss_at_start(task) or 1.0) < KNOWN
+        return not is_known and (kernel is None or kernel.is_trainable)
     return task.kind == SPARSE or row.entropy == 0
 
 
@@ -250,7 +254,11 @@ def _scales(pair: _Pair) -> tuple[float, float] | None:
     task, row = pair
     outputs = np.asarray(task.outputs, "float64")
     targets = np.asarray(task.compared)
-    if task.loss not in _SQUARES or not row.is_finite or targets.dtype.kind not in "biuf":
+    if (
+        task.loss not in _SQUARES
+        or not row.is_finite
+        or targets.dtype.kind not in "biuf"
+    ):
         return None
     if targets.size != outputs.size or not np.isfinite(outputs).all():
         return None
@@ -305,5 +313,3 @@ def _prior(task: Task, layer: LayerRow) -> str:
         arguments += f", classes={units}"
     prior = f"keras_initx.PriorBias.from_labels({arguments})"
     return f'model.get_layer("{name}").bias.assign({prior}(({units},)))'
-
-

@@ -26,8 +26,9 @@ PIXEL, _BRIGHT = 255, 100
 _SMOOTH = 0.5
 # The median of word numbers is below this share of the largest one.
 _FIRST = 0.1
-# The columns of tokens have one law: their scales differ by less than this.
-_ALIKE = 3.0
+# The columns of tokens have one law: their geometric means differ by less,
+# and by four standard errors.
+_ALIKE, _ERRORS = 3.0, 4
 
 
 @dataclasses.dataclass
@@ -93,7 +94,9 @@ class Features:
         )
 
 
-def features_of(tensor: Any, axes: tuple[int, ...], spatial: int = 0) -> Features | None:
+def features_of(
+    tensor: Any, axes: tuple[int, ...], spatial: int = 0
+) -> Features | None:
     """The features of a tensor of numbers; None if it is empty or not finite.
 
     Args:
@@ -205,8 +208,10 @@ def _are_tokens(table: np.ndarray) -> bool:
     if used.size < _FEW_SAMPLES or (used != np.round(used)).any():
         return False
     counts = np.maximum(1, np.count_nonzero(table, axis=0))
-    scales = np.sqrt(np.sum(table**2, axis=0) / counts)
-    if not 0 < scales.max() < _ALIKE * scales.min():
+    # Geometric means: a law of words has no mean square.
+    scales = np.log1p(table).sum(axis=0) / counts
+    error = np.log1p(used).std() / np.sqrt(counts.min())
+    if not np.ptp(scales) < np.log(_ALIKE) + _ERRORS * error:
         return False
     beside = table.ravel()
     is_smooth = abs(np.corrcoef(beside[:-1], beside[1:])[0, 1]) > _SMOOTH

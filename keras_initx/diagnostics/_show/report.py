@@ -158,7 +158,9 @@ class SignalReport(RowReport[LayerRow]):
         words = [_LEGEND]
         if self.loss is not None:
             words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}."]
-        words += [f"{_start(row)}: {row.features}" for row in self.inputs if row.features]
+        words += [
+            f"{_start(row)}: {row.features}" for row in self.inputs if row.features
+        ]
         words += map(str, self.targets)
         words += [_over_time(row) for row in self.rows if row.over_time is not None]
         if self.jacobian is not None:
