@@ -27,6 +27,7 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
 from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
+from keras_initx.diagnostics._measure.targets import is_in_range
 from keras_initx.diagnostics._measure.tasks import tasks_of
 from keras_initx.diagnostics._measure.trainability import add_dropped, trainability
 from keras_initx.diagnostics._measure.weights import look_at_weights
@@ -218,6 +219,8 @@ def look(
                     model, batch, function, gradients, watch.kernels, before, training
                 )
                 add_dropped(seen.trainability, model, batch, watch)
+            if all(map(is_in_range, seen.tasks)):
+                seen.loss = add_gradients(model, batch, watch, function, training)
         if jacobian:
             is_alone = not (training and watch.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)

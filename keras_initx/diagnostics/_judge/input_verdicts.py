@@ -1,5 +1,8 @@
 """Verdicts on the data, as the first kernels get it."""
 
+import math
+from collections.abc import Callable
+
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.features import Features
@@ -11,8 +14,8 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 # a mean, momentum fails from 32 on. 16 and the digits' own scale of 0 to 16 do no harm.
 LARGE, LARGE_PIXELS = 100.0, 32.0
 # The length of what one unit sums over. At 8e-3 SGD learns nothing, and Adam half as
-# much; at 8e-2 Adam learns.
-SMALL = 1e-2
+# much; at 8e-2 Adam learns. Pixels that are divided by 255 twice have 1.2e-2.
+SMALL = 1.5e-2
 # A normalization of so small an output has not taken the scale away: its epsilon has.
 NORMALIZED = 0.1
 # A mean of 20 deviations. At 7 deviations Adam still gets from an R2 of 0.97 to 0.68,
@@ -21,6 +24,7 @@ CENTERED = 2.5e-3
 # What dominates must leave nothing to the others.
 MOST = 0.99
 
+_SCALING = ("Rescaling", "Normalization")
 _BETWEEN = ("", "relu", "leaky_relu", "relu6", "linear")
 _ANYWHERE = "put that layer first in the model, so that it is saved with it"
 
@@ -29,9 +33,11 @@ def constant_inputs(findings: Findings) -> Verdict | None:
     """Samples that are all the same."""
     leaves = [leaf for leaf in findings.seen.leaves if leaf.features is not None]
     known = [leaf.features for leaf in leaves if leaf.features is not None]
-    has_numbers = any(leaf.row is not None for leaf in leaves)
     # Numbers of positions, types or tokens may be the same on purpose.
-    if not known or not (has_numbers or findings.seen.tasks):
+    is_suspect = any(leaf.row is not None for leaf in leaves) or any(
+        row.is_constant for row in findings.rows
+    )
+    if not known or not (is_suspect or findings.seen.tasks):
         return None
     if all(features.is_equal for features in known):
         start, path = "all samples of the inputs are equal", _path(leaves[0])
@@ -57,14 +63,14 @@ def ids_as_numbers(findings: Findings) -> Verdict | None:
     row = _first(findings, lambda features: features.looks in ("ids", "one id"))
     if row is None or row.features is None:
         return None
-    found, size = row.features, int(row.features.maximum) + 1
-    layer = f"keras.layers.Embedding({size}, 32)"
+    found = row.features
+    layer = f"keras.layers.Embedding({int(found.maximum) + 1}, 32)"
     if found.looks == "ids":
         what = (
             f"the data that {findings.name(row)} gets is integers up to "
             f"{found.maximum:.6g}, like the numbers of words"
         )
-        advice = f"Put `{layer}` before '{row.path}', and pass the integers as they are"
+        advice = _embed(findings, row, layer)
     else:
         what = (
             f"feature {found.largest} of the {found.count} that {findings.name(row)} "
@@ -75,8 +81,8 @@ def ids_as_numbers(findings: Findings) -> Verdict | None:
             f"own with `{layer}`"
         )
     text = (
-        f"{what}, and not quantities: number 2 is not twice number 1. {advice}; or "
-        "scale it, if it is a quantity."
+        f"{what}, and not quantities: number 2 is not twice number 1. {advice}. If it "
+        "is a quantity, scale it."
     )
     return Verdict("ids_as_numbers", _place(findings, row), text)
 
@@ -107,9 +113,7 @@ def unscaled_inputs(findings: Findings) -> Verdict | None:
         return None
     row, found = rows[0], rows[0].features
     more = f", and {len(rows) - 1} more layers get such data" if len(rows) > 1 else ""
-    numbers = "numbers"
-    if found.looks == "pixels":
-        numbers = "pixels"
+    numbers = "pixels" if found.looks == "pixels" else "numbers"
     text = (
         f"{findings.name(row)} gets {numbers} from {found.minimum:.3g} to "
         f"{found.maximum:.3g} with a root mean square of {found.rms:.2g}{more}. "
@@ -140,24 +144,43 @@ def _reached(findings: Findings) -> list[LayerRow]:
     return [row for row in findings.rows if row.features is not None]
 
 
-def _first(findings: Findings, is_wrong) -> LayerRow | None:
+def _first(findings: Findings, is_wrong: Callable[[Features], bool]) -> LayerRow | None:
+    """The first layer that gets data of a kind."""
     rows = _reached(findings)
-    return next((row for row in rows if is_wrong(row.features)), None)
+    return next((row for row in rows if row.features and is_wrong(row.features)), None)
 
 
 def _place(findings: Findings, row: LayerRow) -> str:
-    """Where it goes wrong: an input as it was passed, or else the layer."""
+    """Where it goes wrong: an input as it was passed, or else a layer."""
     leaf = _leaf(findings, row.features)
-    path = None if leaf is None else _path(leaf)
-    return path if path is not None else row.path
+    if leaf is None:
+        return _scaling(findings, row).path
+    return _path(leaf) or row.path
 
 
 def _leaf(findings: Findings, features: Features | None) -> Leaf | None:
-    """The array that these features are, if they are one as it was passed."""
-    if features is None or not features.is_raw or len(features.leaves) != 1:
+    """The array whose numbers, as it was passed, are the largest of these features."""
+    if features is None:
         return None
-    place, leaves = features.leaves[0], findings.seen.leaves
-    return leaves[place] if place < len(leaves) else None
+    leaves = findings.seen.leaves
+    own = [leaves[place] for place in features.leaves if place < len(leaves)]
+    if features.is_raw:
+        return own[0] if own else None
+    # Those that were joined, if they were only that.
+    for leaf in own:
+        found = leaf.features
+        if found and math.isclose(
+            found.largest_rms, features.largest_rms, rel_tol=0.01
+        ):
+            return leaf
+    return None
+
+
+def _scaling(findings: Findings, row: LayerRow) -> LayerRow:
+    """The last layer before that scales the data; else the layer itself."""
+    before = findings.rows[: findings.place(row.path)]
+    own = [each for each in before if each.type in _SCALING]
+    return own[-1] if own else row
 
 
 def _path(leaf: Leaf) -> str | None:
@@ -220,7 +243,7 @@ def _rescale(findings: Findings, row: LayerRow) -> str:
         layer = "keras.layers.Rescaling(1/255)"
         if leaf is None:
             return f"Put `{layer}` before '{row.path}'."
-        return f"Use `{leaf.code} = {layer}({leaf.code})`, or {_ANYWHERE}."
+        return f"Use `{_replaced(findings, leaf, layer)}`, or {_ANYWHERE}."
     return _normalize(findings, row)
 
 
@@ -228,12 +251,46 @@ def _normalize(findings: Findings, row: LayerRow) -> str:
     """What gives each feature mean 0 and deviation 1."""
     leaf = _leaf(findings, row.features)
     if leaf is None:
-        return f"Put `keras.layers.BatchNormalization()` before '{row.path}'."
-    code, axis = leaf.code, "axis=None" if leaf.rank < 2 else ""
+        return _instead_of_own(findings, row)
+    axis = "axis=None" if leaf.rank < 2 else ""
     return (
-        f"Use `norm = keras.layers.Normalization({axis}); norm.adapt({code}); "
-        f"{code} = norm({code})`, or {_ANYWHERE}."
+        f"Use `norm = keras.layers.Normalization({axis}); norm.adapt({leaf.code}); "
+        f"{_replaced(findings, leaf, 'norm')}`, or {_ANYWHERE}."
     )
+
+
+def _instead_of_own(findings: Findings, row: LayerRow) -> str:
+    """What to do where layers of the model scale the data in a wrong way."""
+    own = _scaling(findings, row)
+    if own is row:
+        return f"Put `keras.layers.BatchNormalization()` before '{row.path}'."
+    place = row.features.leaves[0] if row.features and row.features.leaves else 0
+    leaf = findings.seen.leaves[place] if findings.seen.leaves else Leaf()
+    found = leaf.features
+    advice = f"'{own.path}' ({own.type}) scales the data already: "
+    if found is not None and found.minimum >= 0 and found.maximum <= 1:
+        return f"{advice}pass it pixels, `{leaf.code} = 255 * {leaf.code}`."
+    return f"{advice}pass what it expects, such as pixels from 0 to 255."
+
+
+def _replaced(findings: Findings, leaf: Leaf, function: str) -> str:
+    """Code that puts what a function makes of an array in its place."""
+    made = f"{function}({leaf.code})"
+    if len(findings.seen.leaves) > 1:
+        # Keras takes no mixture of arrays and tensors.
+        made = f"keras.ops.convert_to_numpy({made})"
+    return f"{leaf.code} = {made}"
+
+
+def _embed(findings: Findings, row: LayerRow, layer: str) -> str:
+    """What turns numbers of words into vectors, before a layer that got numbers."""
+    leaf = _leaf(findings, row.features)
+    if row.type == "Dense" and leaf is not None and leaf.rank == 2:
+        layer = f"keras.Sequential([{layer}, keras.layers.Flatten()])"
+    advice = f"Put `{layer}` before '{row.path}'"
+    if leaf is not None and leaf.rank > 2:
+        advice += f", and pass the integers, `{leaf.code} = {leaf.code}[..., 0]`"
+    return advice
 
 
 def _without(findings: Findings, features: Features) -> str:

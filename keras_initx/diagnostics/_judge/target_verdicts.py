@@ -9,7 +9,9 @@ from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.targets import (
+    PROBABLE,
     TargetRow,
+    is_in_range,
     loss_at_start,
 )
 from keras_initx.diagnostics._measure.tasks import (
@@ -22,8 +24,6 @@ from keras_initx.diagnostics._measure.tasks import (
 
 # Eight labels of two equally frequent classes are all the same in one batch of 128.
 FEW = 8
-# One-hot rows in bfloat16 sum to 1 within this.
-ROUNDING = 1e-2
 # A network of two hidden layers learns targets with Adam up to this scale nearly as
 # well as targets of scale 1 (mean and deviation of prices: R2 of 0.74 against 0.93 at
 # 20), and SGD diverges from 100 on.
@@ -35,6 +35,8 @@ SMALL = 1e-3
 RARE = 0.1
 # The loss begins at so many times the entropy, and at least so far above it.
 EXCESS, LEAST = 3.0, 0.3
+# An output of 0.9 for targets of 1, or of 0.1 for targets of 0.
+KNOWN = 0.11
 
 _SQUARES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
@@ -88,7 +90,8 @@ def unscaled_targets(findings: Findings) -> Verdict | None:
             continue
         error, outputs = scales
         is_large = error > LARGE * max(outputs, 1.0)
-        is_small = 0 < row.std < SMALL * error
+        # Outputs that are far too large are a fault of their own.
+        is_small = 0 < row.std < SMALL * min(error, 1.0)
         if not (is_large or is_small):
             continue
         text = (
@@ -133,17 +136,17 @@ def _pairs(findings: Findings) -> list[_Pair]:
 
 def _out_of_range(pair: _Pair) -> tuple[str, str] | None:
     """What is wrong with the targets, and what to do; None if nothing is."""
-    task, row = pair
+    (task, row), y = pair, _code(pair.task)
     if not row.is_finite:
         return (
             "have NaN or infinity",
-            "Leave these samples out: `keep = np.isfinite(np.reshape(y, (len(y), -1)))"
-            ".all(axis=1); x, y = x[keep], y[keep]`.",
+            f"Leave these samples out: `keep = np.isfinite(np.reshape({y}, (len({y}), "
+            "-1))).all(axis=1); x, y = x[keep], y[keep]`.",
         )
     if task.kind == SPARSE:
         return _wrong_numbers(task)
     if task.kind == BINARY and not _is_hinge(task):
-        return _wrong_binary(row)
+        return None if is_in_range(task) else _wrong_binary(row, y)
     if task.kind == CATEGORICAL and not _is_hinge(task):
         return _wrong_rows(task)
     return None
@@ -156,7 +159,7 @@ def _is_hinge(task: Task) -> bool:
 def _wrong_numbers(task: Task) -> tuple[str, str] | None:
     """Class numbers that no output stands for."""
     wrong, classes = task.labels_out_of_range, task.classes
-    labels = np.asarray(task.targets)
+    labels, y = np.asarray(task.targets), _code(task)
     if wrong.size == 0:
         if (labels == np.round(labels)).all():
             return None
@@ -172,7 +175,7 @@ def _wrong_numbers(task: Task) -> tuple[str, str] | None:
     )
     least, most = labels.min(), labels.max()
     if most - least < classes and classes > 1:
-        return words, f"Count from 0: `y = y - ({least:.6g})`."
+        return words, f"Count from 0: `{y} = {y} - ({least:.6g})`."
     if classes == 1:
         return (
             words,
@@ -184,28 +187,28 @@ def _wrong_numbers(task: Task) -> tuple[str, str] | None:
             words,
             "Number the classes anew: `y = np.unique(y, return_inverse=True)[1]`.",
         )
+        anew = f"{y} = np.unique({y}, return_inverse=True)[1]"
+        return words, f"Number the classes anew: `{anew}`."
     return words, f"Give the last layer {most + 1:.6g} units, one for each class."
 
 
-def _wrong_binary(row: TargetRow) -> tuple[str, str] | None:
+def _wrong_binary(row: TargetRow, y: str) -> tuple[str, str] | None:
     """Targets that are no probabilities."""
-    if -ROUNDING <= row.minimum and row.maximum <= 1 + ROUNDING:
-        return None
     words = (
         f"lie between {row.minimum:.4g} and {row.maximum:.4g}, where a binary cross-"
         "entropy takes 0 to 1"
     )
     if row.minimum >= 0 and 100 < row.maximum <= 255:
-        return words, "Scale them: `y = y / 255`."
+        return words, f"Scale them: `{y} = {y} / 255`."
     least, width = row.minimum, row.maximum - row.minimum
     if width == 0:
         return words, "Check how they are made."
-    return words, f"For two classes use `y = (y - ({least:.6g})) / {width:.6g}`."
+    return words, f"For two classes use `{y} = ({y} - ({least:.6g})) / {width:.6g}`."
 
 
 def _wrong_rows(task: Task) -> tuple[str, str] | None:
     """Rows that are no probabilities of classes that exclude each other."""
-    rows = np.asarray(task.targets, "float64")
+    rows, y = np.asarray(task.targets, "float64"), _code(task)
     if rows.shape[-1] != task.classes or task.classes < 2:
         return None
     rows = rows.reshape(-1, task.classes)
@@ -213,8 +216,8 @@ def _wrong_rows(task: Task) -> tuple[str, str] | None:
     # of zeros are left out.
     used = rows[np.count_nonzero(rows, axis=1) > 1]
     sums = used.sum(axis=1)
-    is_wrong = np.abs(sums - 1) > ROUNDING
-    if not is_wrong.any() and not (used < -ROUNDING).any():
+    is_wrong = np.abs(sums - 1) > PROBABLE
+    if not is_wrong.any() and not (used < -PROBABLE).any():
         return None
     share = 100 * is_wrong.sum() / len(rows)
     return (
@@ -223,7 +226,7 @@ def _wrong_rows(task: Task) -> tuple[str, str] | None:
         "exclude each other",
         "For several labels at a time use `loss = 'binary_crossentropy'` with "
         "'sigmoid' as the last activation; for one use "
-        "`y = y / y.sum(axis=-1, keepdims=True)`.",
+        f"`{y} = {y} / np.maximum({y}.sum(axis=-1, keepdims=True), 1e-9)`.",
     )
 
 
@@ -241,7 +244,9 @@ def _is_constant(findings: Findings, pair: _Pair) -> bool:
         # A generator is trained to be taken for real, by a layer that stays.
         last = _last_linear(findings, task)
         kernel = None if last is None else last.kernel
-        return kernel is None or kernel.is_trainable
+        # A bias may say that a class is rare, before the first sample of it.
+        is_known = (loss_at_start(task) or 1.0) < KNOWN
+        return not is_known and (kernel is None or kernel.is_trainable)
     return task.kind == SPARSE or row.entropy == 0
 
 
@@ -266,7 +271,13 @@ def _scales(pair: _Pair) -> tuple[float, float] | None:
 
 
 def _standardize(task: Task) -> str:
-    return "y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1e-9)"
+    y = _code(task)
+    return f"{y} = ({y} - {y}.mean(axis=0)) / ({y}.std(axis=0) + 1e-9)"
+
+
+def _code(task: Task) -> str:
+    """Python code for the targets of a task."""
+    return getattr(task, "code", "y").replace("'", '"')
 
 
 # Rare
@@ -299,10 +310,10 @@ def _prior(task: Task, layer: LayerRow) -> str:
     """Code that sets the bias by the targets."""
     name = layer.path.split("/")[-1]
     units = layer.units
-    arguments = "y"
+    arguments = _code(task)
     if task.kind == BINARY:
-        arguments = f'np.reshape(y, (-1, {units})), "sigmoid"'
+        arguments = f'np.reshape({arguments}, (-1, {units})), "sigmoid"'
     elif task.kind == SPARSE:
-        arguments = f"y, classes={units}"
+        arguments += f", classes={units}"
     prior = f"keras_initx.PriorBias.from_labels({arguments})"
     return f'model.get_layer("{name}").bias.assign({prior}(({units},)))'

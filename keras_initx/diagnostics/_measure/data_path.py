@@ -40,7 +40,9 @@ class DataPath:
     """
 
     def __init__(self) -> None:
-        self._known: list[tuple[weakref.ref[Any], Origin]] = []
+        # By the identities of tensors; None for one that is no data.
+        self._known: dict[int, tuple[weakref.ref[Any], Origin | None]] = {}
+        self._data: list[tuple[weakref.ref[Any], Origin]] = []
 
     def start(self, inputs: Any) -> None:
         """Notes the inputs of the model."""
@@ -50,35 +52,54 @@ class DataPath:
 
     def origin(self, tensor: Any) -> Origin | None:
         """Where a tensor comes from; None if it is not the data."""
-        for reference, origin in self._known:
-            if reference() is tensor:
-                return origin
-        for reference, origin in self._known:
+        if self._has(tensor):
+            return self._known[id(tensor)][1]
+        for reference, origin in self._data:
             other = reference()
             if other is not None and _is_same(tensor, other):
                 self._add(tensor, origin)
                 return origin
         return None
 
-    def pass_on(self, call: LayerCall, output: Any) -> None:
-        """Notes what a layer without a kernel makes of the data."""
+    def pass_on(self, call: LayerCall, output: Any, has_kernels: bool) -> None:
+        """Notes what a layer makes of the data, or that it is data no more."""
+        leaves = [leaf for leaf in keras.tree.flatten(output) if ops.is_tensor(leaf)]
+        places = () if has_kernels else self._places(call)
+        for leaf in leaves:
+            # What flattens or reshapes an input leaves it as it is.
+            if not places:
+                self._add(leaf, None)
+            elif self.origin(leaf) is None:
+                self._add(leaf, Origin(places, False))
+
+    def _places(self, call: LayerCall) -> tuple[int, ...]:
+        """The inputs that a layer gets without a change by training; () if others."""
         if own_trainable_variables(call.layer):
             return
+            return ()
         tensors = [
             leaf for leaf in keras.tree.flatten(call.args) if ops.is_tensor(leaf)
         ]
         origins = [self.origin(tensor) for tensor in tensors]
         found = [origin for origin in origins if origin is not None]
         is_join = isinstance(call.layer, layers.Concatenate)
-        if not found or (len(found) < len(origins) and not is_join):
-            return
-        places = sorted({place for origin in found for place in origin.leaves})
-        for leaf in keras.tree.flatten(output):
-            if ops.is_tensor(leaf) and not any(leaf is tensor for tensor in tensors):
-                self._add(leaf, Origin(tuple(places), False))
+        if len(found) < len(origins) and not is_join:
+            return ()
+        return tuple(sorted({place for origin in found for place in origin.leaves}))
 
-    def _add(self, tensor: Any, origin: Origin) -> None:
-        self._known.append((weakref.ref(tensor), origin))
+    def _add(self, tensor: Any, origin: Origin | None) -> None:
+        # A layer may hand its input on: the first word counts.
+        if self._has(tensor):
+            return
+        reference = weakref.ref(tensor)
+        self._known[id(tensor)] = reference, origin
+        if origin is not None:
+            self._data.append((reference, origin))
+
+    def _has(self, tensor: Any) -> bool:
+        """Whether this tensor is known, and not a later one with its identity."""
+        known = self._known.get(id(tensor))
+        return known is not None and known[0]() is tensor
 
 
 def _is_same(tensor: Any, other: Any) -> bool:

@@ -26,8 +26,9 @@ PIXEL, _BRIGHT = 255, 100
 _SMOOTH = 0.5
 # The median of word numbers is below this share of the largest one.
 _FIRST = 0.1
-# The columns of tokens have one law: their scales differ by less than this.
-_ALIKE = 3.0
+# The columns of tokens have one law: their geometric means differ by less,
+# and by four standard errors.
+_ALIKE, _ERRORS = 3.0, 4
 
 
 @dataclasses.dataclass
@@ -170,13 +171,13 @@ def _looks(
     is_picture = spatial > 1 or found.count >= _IMAGE
     if found.minimum >= 0 and _BRIGHT < found.maximum <= PIXEL:
         return "pixels" if is_picture else ""
-    if found.minimum < 0 or found.maximum <= PIXEL or spatial > 1:
+    if found.maximum <= PIXEL or spatial > 1:
         return ""
     columns = int(np.prod([array.shape[axis] for axis in axes]))
     table = np.moveaxis(array, axes, range(-len(axes), 0)).reshape(-1, columns)
     if found.dominant == 1:
         return "one id" if _is_id(_some(table[:, found.largest])) else ""
-    is_sequence = columns > 1 or array.ndim > 2
+    is_sequence = found.minimum >= 0 and (columns > 1 or array.ndim > 2)
     rows = table[:: max(1, table.size // _ENTRIES)].astype("float64")
     return "ids" if is_sequence and _are_tokens(rows) else ""
 
@@ -190,7 +191,9 @@ def _is_id(values: np.ndarray) -> bool:
     """Whether these are integers from near 0, spread evenly up to a large one."""
     ordered = np.sort(values)
     count, last = ordered.size, ordered[-1]
-    if count < _FEW_SAMPLES or last <= PIXEL or (ordered != np.round(ordered)).any():
+    if count < _FEW_SAMPLES or ordered[0] < 0 or last <= PIXEL:
+        return False
+    if (ordered != np.round(ordered)).any():
         return False
     distance = np.abs(ordered / last - (np.arange(count) + 0.5) / count).max()
     return bool(distance + 0.5 / count < _UNIFORM / np.sqrt(count))
@@ -205,8 +208,10 @@ def _are_tokens(table: np.ndarray) -> bool:
     if used.size < _FEW_SAMPLES or (used != np.round(used)).any():
         return False
     counts = np.maximum(1, np.count_nonzero(table, axis=0))
-    scales = np.sqrt(np.sum(table**2, axis=0) / counts)
-    if not 0 < scales.max() < _ALIKE * scales.min():
+    # Geometric means: a law of words has no mean square.
+    scales = np.log1p(table).sum(axis=0) / counts
+    error = np.log1p(used).std() / np.sqrt(counts.min())
+    if not np.ptp(scales) < np.log(_ALIKE) + _ERRORS * error:
         return False
     beside = table.ravel()
     is_smooth = abs(np.corrcoef(beside[:-1], beside[1:])[0, 1]) > _SMOOTH

@@ -200,8 +200,8 @@ class SignalPass(QuietObserver):
         self._note_factor(call)
         self._note_several(output)
         state, measured = self._layers[id(call.layer)], first_tensor(output)
-        if not (state.kernels or state.is_container):
-            self._data.pass_on(call, output)
+        if not state.is_container:
+            self._data.pass_on(call, output, bool(state.kernels))
         if isinstance(call.layer, layers.TimeDistributed):
             # It repeats the row of its layer.
             if measured is not None:

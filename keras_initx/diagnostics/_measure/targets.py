@@ -16,6 +16,8 @@ from keras_initx.diagnostics._measure.tasks import (
 # How many class frequencies are kept; of more, the largest.
 _MOST = 1000
 _TINY = 1e-7
+# Probabilities in bfloat16 lie between 0 and 1 within this, and sum to 1.
+PROBABLE = 1e-2
 
 
 @dataclasses.dataclass
@@ -95,6 +97,17 @@ def target_row(task: Task) -> TargetRow:
             if shares.size <= _MOST:
                 row.frequencies = shares.tolist()
     return row
+
+
+def is_in_range(task: Task) -> bool:
+    """Whether the loss can be computed: PyTorch's raises for other targets."""
+    if task.kind == BINARY and "hinge" not in task.loss:
+        targets = np.asarray(task.targets)
+        is_number = targets.dtype.kind in "biuf" and targets.size > 0
+        return not is_number or bool(
+            targets.min() >= -PROBABLE and targets.max() <= 1 + PROBABLE
+        )
+    return task.labels_out_of_range.size == 0
 
 
 def frequencies(task: Task, values: np.ndarray) -> np.ndarray | None:
