@@ -20,6 +20,19 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     symmetric_units,
     zero_taps,
 )
+from keras_initx.diagnostics._judge.loss_verdicts import (
+    broadcast_targets,
+    dominant_regularization,
+    large_logits,
+    large_outputs,
+)
+from keras_initx.diagnostics._judge.output_verdicts import (
+    double_softmax,
+    exclusive_sigmoid,
+    logits_as_probabilities,
+    probabilities_as_logits,
+    unreachable_targets,
+)
 from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
     forgets,
@@ -43,6 +56,12 @@ from keras_initx.diagnostics._measure.seen import Seen
 _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     explodes_over_time,
     non_finite_signal,
+    broadcast_targets,
+    probabilities_as_logits,
+    logits_as_probabilities,
+    double_softmax,
+    exclusive_sigmoid,
+    unreachable_targets,
     symmetric_units,
     duplicate_kernels,
     zero_taps,
@@ -55,6 +74,9 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     constant_output,
     collapsed_inputs,
     uneven_samples,
+    large_logits,
+    large_outputs,
+    dominant_regularization,
     non_finite_gradient,
     no_gradient,
     vanishing_gradient,

@@ -28,6 +28,8 @@ class KernelRow:
         equal_to: str or None. The path of an earlier kernel that is equal bit for bit.
         is_trainable: bool. Whether training changes it.
         reach: Reach or None. What a convolution with strides reads or writes.
+        regularization: float or None. The norm of the gradient of its regularizer,
+            where that is a part of the loss.
     """
 
     path: str
@@ -44,6 +46,7 @@ class KernelRow:
     equal_to: str | None = None
     is_trainable: bool = True
     reach: Reach | None = None
+    regularization: float | None = None
 
     @property
     def scaled_variance(self) -> float:
@@ -84,6 +87,8 @@ class LayerRow:
         note: str. What else there is to say.
         over_time: OverTime or None. Of a recurrent layer: its first, middle and last
             step.
+        code: str. Python code that gives the layer, such as
+            `'model.get_layer("dense")'`; empty where it is not known.
     """
 
     path: str
@@ -107,6 +112,7 @@ class LayerRow:
     has_equal_inputs: bool = False
     note: str = ""
     over_time: OverTime | None = None
+    code: str = ""
 
     @property
     def kernel(self) -> KernelRow | None:

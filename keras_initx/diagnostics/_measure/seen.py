@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_initx.diagnostics._measure.loss_facts import ExpectedLoss
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import Task
 
@@ -15,9 +16,11 @@ class Seen:
         inputs: list of LayerRow. One for each input of floats.
         loss: float or None. The loss of the batch, where it is known.
         tasks: list of Task. One for each output that has targets and a known loss.
+        expected_loss: ExpectedLoss or None. The loss of a model that knows nothing yet.
     """
 
     rows: list[LayerRow]
     inputs: list[LayerRow] = dataclasses.field(default_factory=list)
     loss: float | None = None
     tasks: list[Task] = dataclasses.field(default_factory=list)
+    expected_loss: ExpectedLoss | None = None
