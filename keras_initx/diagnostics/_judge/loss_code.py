@@ -1,5 +1,6 @@
 """Lines to paste: another loss, or another last activation."""
 
+from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import CATEGORICAL, Task
 
@@ -30,11 +31,16 @@ def other_loss(task: Task, *, from_logits: bool, one_of_many: bool = False) -> s
 
 
 def other_activation(
-    row: LayerRow, name: str, last: LayerRow | None = None, then: str = ""
+    findings: Findings,
+    row: LayerRow,
+    name: str,
+    last: LayerRow | None = None,
+    then: str = "",
 ) -> str:
     """Another activation of a layer.
 
     Args:
+        findings: Findings.
         row: LayerRow. Whose activation is changed.
         name: str. The new one.
         last: LayerRow or None. The model's last layer, which is dropped instead if
@@ -46,10 +52,16 @@ def other_activation(
         # A slope of 1 on both sides.
         line = f"{code}.negative_slope = 1.0"
     elif row.type == "Softmax":
-        line = f"model = keras.Model(model.inputs, {code_of(last or row)}.input)"
+        line = other_end(findings, f"{code_of(last or row)}.input")
     else:
         line = f"{code}.activation = keras.activations.{name}"
     return f"Use `{'; '.join(filter(None, (line, then)))}`."
+
+
+def other_end(findings: Findings, output: str) -> str:
+    """The statement that lets a model end elsewhere."""
+    inputs = "model.inputs" if len(findings.inputs) > 1 else "model.inputs[0]"
+    return f"model = keras.Model({inputs}, {output})"
 
 
 def code_of(row: LayerRow) -> str:

@@ -68,7 +68,7 @@ def probabilities_as_logits(findings: Findings) -> Verdict | None:
             continue
         where = "the outputs" if row is None else findings.name(row)
         if activation in _SIGMOIDS and task.kind != BINARY and row is not None:
-            remedy = other_activation(row, "linear")
+            remedy = other_activation(findings, row, "linear")
         else:
             remedy = other_loss(task, from_logits=False)
         text = (
@@ -91,7 +91,7 @@ def logits_as_probabilities(findings: Findings) -> Verdict | None:
         where = "the outputs" if row is None else findings.name(row)
         if activation and row is not None:
             own = "sigmoid" if task.kind == BINARY else "softmax"
-            remedy = other_activation(row, own)
+            remedy = other_activation(findings, row, own)
         else:
             remedy = other_loss(task, from_logits=True)
         text = (
@@ -114,7 +114,7 @@ def double_softmax(findings: Findings) -> Verdict | None:
         text = (
             f"{findings.name(row)} is a {row.activation} of the {row.activation} of "
             f"{findings.name(before)}: its inputs lie between 0 and 1, so that no "
-            f"probability comes near 0 or 1. {other_activation(before, 'linear', row)}"
+            f"probability comes near 0 or 1. {other_activation(findings, before, 'linear', row)}"
         )
         return Verdict("double_softmax", row.path, text)
     return None
@@ -140,7 +140,7 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
         if not is_sigmoid or row is None:
             remedy = other_loss(task, from_logits=task.from_logits, one_of_many=True)
         else:
-            remedy = other_activation(row, "softmax", then=loss)
+            remedy = other_activation(findings, row, "softmax", then=loss)
         text = (
             f"{where}{of_output(task)} has a sigmoid for each of "
             f"{task.outputs.shape[-1]} classes that exclude each other, and the loss "
@@ -253,7 +253,7 @@ def _rectified_logits(findings: Findings) -> Verdict | None:
     text = (
         f"{findings.name(row)} is a rectifier right before the probabilities: about "
         "half of its units are zero for an input, and have no gradient there. "
-        f"{other_activation(row, activation)}"
+        f"{other_activation(findings, row, activation)}"
     )
     return Verdict("unreachable_targets", row.path, text)
 
@@ -276,7 +276,7 @@ def _outside_range(findings: Findings) -> Verdict | None:
             f"{findings.name(row)}{of_output(task)} puts out {_words(lower, upper)}, "
             f"and {100 * outside:.2g} % of the targets lie elsewhere (they go from "
             f"{targets.min():.3g} to {targets.max():.3g}). "
-            f"{other_activation(row, 'linear')}"
+            f"{other_activation(findings, row, 'linear')}"
         )
         return Verdict("unreachable_targets", row.path, text)
     return None

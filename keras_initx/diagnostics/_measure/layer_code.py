@@ -27,7 +27,8 @@ def codes_of(model: keras.layers.Layer) -> list[tuple[keras.layers.Layer, str]]:
         parent, code = waiting.popleft()
         codes.append((parent, code))
         children = direct_sublayers(parent)
-        names = collections.Counter(child.name for child in children)
+        named = parent.layers if isinstance(parent, keras.Model) else []
+        names = collections.Counter(child.name for child in named)
         attributes = {
             id(child): name
             for name, child in named_sublayers(parent).items()
@@ -36,7 +37,7 @@ def codes_of(model: keras.layers.Layer) -> list[tuple[keras.layers.Layer, str]]:
         for child in children:
             if id(child) in found:
                 continue
-            if isinstance(parent, keras.Model) and names[child.name] == 1:
+            if any(child is other for other in named) and names[child.name] == 1:
                 own = f'.get_layer("{child.name}")'
             elif id(child) in attributes:
                 own = f".{attributes[id(child)]}"
