@@ -21,8 +21,11 @@ from keras_initx.diagnostics._measure.first_update import first_update, trained_
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
+from keras_initx.diagnostics._measure.layer_code import name_rows
 from keras_initx.diagnostics._measure.leaves import Leaf, leaves_of
+from keras_initx.diagnostics._measure.loss_facts import expected_loss
 from keras_initx.diagnostics._measure.losses import has_loss, loss_of, preserve_loss
+from keras_initx.diagnostics._measure.regularization import add_regularization
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
@@ -201,6 +204,7 @@ def look(
         watch.note_outputs(output)
         seen.attention = watch.attention.found
         seen.embeddings = watch.embeddings.found
+        name_rows(model, watch)
         find_equal(watch.kernels)
         if singular_values:
             add_singular_values(watch.kernels)
@@ -209,6 +213,9 @@ def look(
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
             seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)
+            seen.expected_loss = expected_loss(seen.tasks)
+            if loss is None:
+                add_regularization(watch.kernels)
             # A label that no output stands for has no loss.
             if not any(task.labels_out_of_range.size for task in seen.tasks):
                 seen.loss, gradients = add_gradients(

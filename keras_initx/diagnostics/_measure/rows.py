@@ -43,6 +43,8 @@ class KernelRow:
             is known: with `name`, `std` (the deviation that it draws with), `fan_in`
             and `fan_out` (the fans that it counted), and `right_std`, `right_fan_in`
             and `right_fan_out` (the same with the layer's own fans).
+        regularization: float or None. The norm of the gradient of its regularizer,
+            where that is a part of the loss.
     """
 
     path: str
@@ -63,6 +65,7 @@ class KernelRow:
     float16_share: float | None = None
     std: float = 0.0
     law: Law | None = None
+    regularization: float | None = None
 
     @property
     def scaled_variance(self) -> float:
@@ -119,6 +122,8 @@ class LayerRow:
             deviation.
         features: Features or None. Of an input, and of a layer whose kernel gets the
             data: how large its features are.
+        code: str. Python code that gives the layer, such as
+            `'model.get_layer("dense")'`; empty where it is not known.
     """
 
     path: str
@@ -169,6 +174,8 @@ class LayerRow:
     def is_pooling(self) -> bool:
         """Whether it averages positions, or takes one of them."""
         return "Pooling" in self.type
+
+    code: str = ""
 
     @property
     def kernel(self) -> KernelRow | None:

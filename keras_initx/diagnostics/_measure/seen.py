@@ -7,6 +7,7 @@ from keras_initx.diagnostics._measure.attention_weights import AttentionWeights
 from keras_initx.diagnostics._measure.embeddings import EmbeddingScale
 from keras_initx.diagnostics._measure.first_update import FirstUpdate
 from keras_initx.diagnostics._measure.leaves import Leaf
+from keras_initx.diagnostics._measure.loss_facts import ExpectedLoss
 from keras_initx.diagnostics._measure.merges import Merge
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.targets import TargetRow, target_row
@@ -34,6 +35,7 @@ class Seen:
         targets: list of TargetRow. What the targets of each of `tasks` are.
         has_signal: bool. Whether the model ran, and not only its weights were seen.
         is_chain: bool. Whether each layer is known to get what the one before put out.
+        expected_loss: ExpectedLoss or None. The loss of a model that knows nothing yet.
     """
 
     rows: list[LayerRow]
@@ -55,3 +57,4 @@ class Seen:
 
     has_signal: bool = True
     is_chain: bool = False
+    expected_loss: ExpectedLoss | None = None

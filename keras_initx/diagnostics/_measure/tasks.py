@@ -45,9 +45,11 @@ _KINDS = {
     "sparse_categorical_crossentropy": SPARSE,
 }
 # Scores of any size are what these compare.
-_HINGES = ("hinge", "squared_hinge", "categorical_hinge")
+HINGES = ("hinge", "squared_hinge", "categorical_hinge")
 # So many numbers of an output are looked at: they take less time than a pass.
 _MOST = 2**20
+# So many samples are tried in a loss of one's own, and its numbers are float32.
+_FEW, _ROUNDING = 8, 1e-5
 
 
 @dataclasses.dataclass
@@ -71,6 +73,10 @@ class Task:
         all_weights: np.ndarray or None. The same for `targets`.
         label_smoothing: float. As the loss has it.
         function: Callable or None. The loss itself.
+        shape: tuple of int. That of the whole output.
+        code: str. Python code for the targets, such as `y["name"]`.
+        is_broadcast: bool. Whether a loss of one's own compares each output with other
+            targets than its own.
     """
 
     kind: str
@@ -85,10 +91,14 @@ class Task:
     all_weights: np.ndarray | None = None
     label_smoothing: float = 0.0
     function: Callable[..., Any] | None = None
+    shape: tuple[int, ...] = ()
+    code: str = "y"
+    is_broadcast: bool = False
 
     def __post_init__(self) -> None:
         if self.compared is None:
             self.compared = self.targets
+        self.shape = self.shape or self.outputs.shape
 
     @property
     def classes(self) -> int:
@@ -141,7 +151,10 @@ def tasks_of(
 
     def note(function: Any, targets: Any, outputs: Any, weight: Any) -> None:
         task = _task(function, targets, outputs, weight)
-        task.layer = path_of(outputs)
+        # `compile` gives both one rank before it calls a mere function.
+        if not task.loss and (loss is not None or isinstance(function, losses.Loss)):
+            task.is_broadcast = _changes_if_aligned(function, task.targets, outputs)
+        task.layer, task.code = path_of(outputs), _code(y, targets)
         tasks.append(task)
 
     def recorder(part: Any) -> Any:
@@ -223,14 +236,54 @@ def _task(function: Any, targets: Any, outputs: Any, sample_weight: Any) -> Task
         targets,
         _array(outputs[steps]),
         loss=name,
-        from_logits=name in _HINGES or bool(settings.get("from_logits")),
+        from_logits=name in HINGES or bool(settings.get("from_logits")),
         all_weights=weights,
         label_smoothing=float(settings.get("label_smoothing") or 0.0),
         function=function,
+        shape=tuple(outputs.shape),
     )
     task.compared = _beside(targets, steps, outputs.shape)
     task.weights = None if weights is None else _beside(weights, steps, outputs.shape)
     return task
+
+
+def _code(y: Any, targets: Any) -> str:
+    """Python code for these targets, where `y` are all."""
+    keys = list(y) if isinstance(y, dict) else range(len(y)) if _is_list(y) else ()
+    return next((f"y[{key!r}]" for key in keys if y[key] is targets), "y")
+
+
+def _is_list(y: Any) -> bool:
+    return isinstance(y, list | tuple)
+
+
+def _changes_if_aligned(function: Any, targets: np.ndarray, outputs: Any) -> bool:
+    """Whether a loss is another one if its arguments have one shape.
+
+    It has then compared each output with several targets; unless it also differs
+    between the two ways to give them one shape, and so reads the shapes itself.
+    """
+    shape = tuple(outputs.shape)
+    if targets.size != math.prod(shape) or targets.shape == shape:
+        return False
+    if targets.shape[:1] != shape[:1] or targets.dtype.kind not in "biuf":
+        return False
+    few = _array(outputs[:_FEW]).astype("float32")
+    own = targets[:_FEW].astype("float32")
+    pairs = (own, few), (own.reshape(few.shape), few), (own, few.reshape(own.shape))
+    try:
+        given, one, other = (_mean_of(function, *pair) for pair in pairs)
+    except Exception:
+        # It is code of a user, which takes what it takes.
+        return False
+    return math.isclose(one, other, rel_tol=_ROUNDING) and not math.isclose(
+        given, one, rel_tol=100 * _ROUNDING
+    )
+
+
+def _mean_of(function: Any, targets: np.ndarray, outputs: np.ndarray) -> float:
+    losses_ = function(*map(ops.convert_to_tensor, (targets, outputs)))
+    return float(np.mean(as_array(losses_)))
 
 
 def _named(function: Any) -> tuple[str, dict[str, Any]]:

@@ -63,6 +63,9 @@ class SignalReport(RowReport[LayerRow]):
         first_update: None, or what one step of the model's optimizer would do to this
             batch: `optimizer`, `rate`, `is_scheduled`, `weight_decay`, `loss_before`,
             `loss_after`, `predicted`, `output_change`, `kept` and `decay`.
+        expected_loss: float or None. The loss of a model of one output that knows
+            nothing yet: the logarithm of the number of classes, or the variance of the
+            targets.
         jacobian: None, or what was asked for: `singular_values`, `largest` and
             `smallest`.
     """
@@ -84,6 +87,7 @@ class SignalReport(RowReport[LayerRow]):
         self.has_signal = seen.has_signal
         self.loss = seen.loss
         self.first_update = seen.first_update
+        self._expected_loss = seen.expected_loss
         self.jacobian = jacobian
 
     def __getitem__(self, path: str | int) -> LayerRow:
@@ -95,6 +99,11 @@ class SignalReport(RowReport[LayerRow]):
                 if ends_so(row.path, path):
                     return row
         raise KeyError(path)
+
+    @property
+    def expected_loss(self) -> float | None:
+        """The loss of a model that knows nothing yet, where it is known."""
+        return None if self._expected_loss is None else self._expected_loss.value
 
     @property
     def is_healthy(self) -> bool:
@@ -112,6 +121,7 @@ class SignalReport(RowReport[LayerRow]):
             "has_signal": self.has_signal,
             "loss": self.loss,
             "first_update": None if update is None else update.to_dict(),
+            "expected_loss": self.expected_loss,
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "targets": [dataclasses.asdict(row) for row in self.targets],
             "layers": [dataclasses.asdict(row) for row in self.rows],
@@ -199,6 +209,8 @@ class SignalReport(RowReport[LayerRow]):
         words += map(str, self.targets)
         if self.first_update is not None:
             words.append(str(self.first_update))
+            beside = "" if self._expected_loss is None else f" ({self._expected_loss})"
+            words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}{beside}."]
         words += [_over_time(row) for row in self.rows if row.over_time is not None]
         if self.jacobian is not None:
             words.append(str(self.jacobian))
