@@ -217,7 +217,7 @@ def look(
             if loss is None:
                 add_regularization(watch.kernels)
             # A label that no output stands for has no loss.
-            if not any(task.labels_out_of_range.size for task in seen.tasks):
+            if all(map(is_in_range, seen.tasks)):
                 seen.loss, gradients = add_gradients(
                     model, batch, watch, function, training, trained_by(model)
                 )
@@ -226,8 +226,6 @@ def look(
                     model, batch, function, gradients, watch.kernels, before, training
                 )
                 add_dropped(seen.trainability, model, batch, watch)
-            if all(map(is_in_range, seen.tasks)):
-                seen.loss = add_gradients(model, batch, watch, function, training)
         if jacobian:
             is_alone = not (training and watch.mixes_samples)
             found = jacobian_of(model, batch, training, is_alone)

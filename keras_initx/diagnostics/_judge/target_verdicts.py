@@ -183,10 +183,6 @@ def _wrong_numbers(task: Task) -> tuple[str, str] | None:
             "'sigmoid' as the last activation.",
         )
     if least < 0:
-        return (
-            words,
-            "Number the classes anew: `y = np.unique(y, return_inverse=True)[1]`.",
-        )
         anew = f"{y} = np.unique({y}, return_inverse=True)[1]"
         return words, f"Number the classes anew: `{anew}`."
     return words, f"Give the last layer {most + 1:.6g} units, one for each class."

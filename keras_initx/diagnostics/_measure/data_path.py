@@ -75,7 +75,6 @@ class DataPath:
     def _places(self, call: LayerCall) -> tuple[int, ...]:
         """The inputs that a layer gets without a change by training; () if others."""
         if own_trainable_variables(call.layer):
-            return
             return ()
         tensors = [
             leaf for leaf in keras.tree.flatten(call.args) if ops.is_tensor(leaf)
