@@ -126,6 +126,18 @@ def test_each_channel_gets_its_own_scale_after_a_concatenation():
     assert told(two_branches(merge, layers.Rescaling(1e4))) == HEALTHY
 
 
+def test_a_mask_of_large_negative_numbers_before_a_softmax():
+    start = keras.Input((UNITS,))
+    mask = layers.Rescaling(-1e9)(dense("other")(start))
+    masked = layers.Add()([dense("scores")(start), mask])
+    for last, is_told in (
+        (layers.Softmax(), False),
+        (dense("last", activation="softmax"), True),
+    ):
+        found = signal_report(keras.Model(start, last(masked)), X).verdicts
+        assert ("drowned_branch" in [each.kind for each in found]) == is_told
+
+
 def row(path, **quantities):
     return LayerRow(path, "Dense", std=1.0, output_gradient=1.0, **quantities)
 

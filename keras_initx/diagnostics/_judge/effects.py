@@ -21,8 +21,9 @@ EFFECTS = {
     },
     "gates_shut": _SILENCE | {"forgets"},
     # An input of another scale drowns the others.
-    "unscaled_inputs": {"drowned_branch"},
-    "dominant_feature": {"drowned_branch"},
+    "unscaled_inputs": {"drowned_branch", "no_gradient"},
+    "dominant_feature": {"drowned_branch", "no_gradient"},
+    "large_logits": {"no_gradient"},
     "ids_as_numbers": {"drowned_branch"},
     "drowned_tokens": {"drowned_branch"},
     "drowned_branch": {
@@ -42,6 +43,8 @@ EFFECTS = {
     "constant_output": {"vanishing_signal", "collapsed_inputs", "no_gradient"},
     "collapsed_inputs": {"constant_output"},
     "vanishing_signal": {"collapsed_inputs", "constant_output", "uneven_samples"},
-    "exploding_signal": {"uneven_samples"},
+    # A softmax or a sigmoid that is exactly 0 or 1 has no slope.
+    "saturated_units": {"no_gradient"},
+    "exploding_signal": {"uneven_samples", "no_gradient"},
     "no_gradient": {"vanishing_gradient"},
 }

@@ -17,11 +17,11 @@ from keras_initx.diagnostics._measure.activation_bounds import (
     activation_of,
     flat_parts,
 )
-from keras_initx.diagnostics._measure.factors import small_factor
 from keras_initx.diagnostics._measure.kernels import Kernel, kernels_of
 from keras_initx.diagnostics._measure.merges import INPUT, Flow
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.small_factors import small_factor
 from keras_initx.diagnostics._measure.statistics import (
     Statistics,
     are_alike,
