@@ -6,13 +6,14 @@ layer made is compared with the sums of two that are known, at a few hundred pla
 
 import collections
 import dataclasses
+import math
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from keras_initx._backend import view
 from keras_initx._model.tensors import as_array, is_float_tensor
@@ -159,13 +160,15 @@ def _key(tensor: Any) -> tuple[Any, ...]:
 
 
 def _print(tensor: Any, path: str) -> _Print:
+    step = max(1, math.prod(tensor.shape) // _ENTRIES) | 1
     array = view(tensor)
-    if not isinstance(array, np.ndarray):
-        array = as_array(tensor)
-    step = max(1, array.size // _ENTRIES) | 1
-    values = array.flat[::step].astype("float64")
+    if isinstance(array, np.ndarray):
+        values = array.flat[::step]
+    else:
+        # On another device: only these entries leave it.
+        values = as_array(ops.reshape(tensor, (-1,))[::step])
     dtype = keras.backend.standardize_dtype(tensor.dtype)
-    return _Print(path, values, _ROUNDING.get(dtype, 2.0**-24))
+    return _Print(path, values.astype("float64"), _ROUNDING.get(dtype, 2.0**-24))
 
 
 def _terms(total: _Print, known: Iterable[_Print]) -> tuple[Part, Part] | None:

@@ -40,6 +40,9 @@ class SignalReport(RowReport[LayerRow]):
             looks healthy has one verdict of the kind `"healthy"`.
         training: bool. Whether the model was called as in training.
         loss: float or None.
+        trainability: What trains: `weights` and `trainable` count the numbers that are
+            made to be trained, and those that are; `frozen`, `unused` and `dropped` are
+            lists of layers, each with `path` and `type`.
         jacobian: None, or what was asked for: `singular_values`, `largest` and
             `smallest`.
     """
@@ -56,6 +59,7 @@ class SignalReport(RowReport[LayerRow]):
         self.verdicts = verdicts
         self.training = training
         self.loss = seen.loss
+        self.trainability = seen.trainability
         self.jacobian = jacobian
 
     def __getitem__(self, path: str | int) -> LayerRow:
@@ -82,6 +86,7 @@ class SignalReport(RowReport[LayerRow]):
         content = {
             "training": self.training,
             "loss": self.loss,
+            "trainability": dataclasses.asdict(self.trainability),
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "layers": [dataclasses.asdict(row) for row in self.rows],
             "jacobian": None if jacobian is None else jacobian.to_dict(),
