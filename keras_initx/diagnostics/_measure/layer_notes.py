@@ -18,8 +18,8 @@ class LayerNote:
     Attributes:
         path: str.
         type: str. The name of its class.
-        place: str. Python's name of it, such as `"model.head"`; empty where it is not
-            an attribute of an attribute of the model.
+        place: str. Python's name of it, such as `"model.head"`; empty where that is
+            not known.
         weights: int. How many numbers it has; 0 if it was never built.
     """
 
@@ -54,6 +54,8 @@ def _place(model: keras.layers.Layer, layer: keras.layers.Layer) -> str:
         for inner, below in _named(child):
             if below is layer:
                 return f"model.{name}.{inner}"
+    if isinstance(model, keras.Model) and any(each is layer for each in model.layers):
+        return f"model.get_layer({layer.name!r})"
     return ""
 
 
