@@ -88,7 +88,7 @@ def _advice(findings: Findings, odd: Part, other: Part) -> str:
     """How to bring the part that is farther from the scale 1 to that of the other."""
     row = next((row for row in findings.rows if row.path == odd.path), None)
     if row is not None and row.kernels and _has_scale(row, odd):
-        return f"The scale of the kernel of {_name(odd)} is off. Use {LSUV}."
+        return f"Use {LSUV}."
     return (
         f"Put `keras.layers.Rescaling({other.std / odd.std:.1g})` after {_name(odd)}, "
         "before they are merged."
