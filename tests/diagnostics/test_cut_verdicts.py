@@ -224,6 +224,29 @@ def test_layers_that_run_for_nothing():
     assert "(Dense) runs, and does not reach an output" in text_of(model)
 
 
+class Listed(keras.Model):
+    """Has a list of layers, and calls all but the last."""
+
+    def __init__(self):
+        super().__init__(name="net")
+        self.blocks, self.last = [dense(name) for name in "abc"], head()
+
+    def call(self, inputs):
+        for block in self.blocks[:-1]:
+            inputs = block(inputs)
+        return self.last(inputs)
+
+
+@pytest.mark.filterwarnings("ignore:`build..` was called on layer")
+def test_a_layer_of_a_list_has_its_name():
+    model = Listed()
+    assert [kind for kind, _ in told(model)] == ["unused_layers"]
+    text = text_of(model)
+    assert text.endswith(" train: `model.get_layer('c').trainable = False`.")
+    pasted(text, model=model)
+    assert told(model) == HEALTHY
+
+
 class Trained(Forgetful):
     """Uses the layer where it trains."""
 
@@ -251,6 +274,9 @@ def test_outputs_without_a_loss_are_left():
     model = keras.Model(start, ends)
     model.compile("sgd", loss=["mse", None])
     assert told(model, X, [Y, Y], None) == HEALTHY
+    # But not all of them.
+    stopped = keras.Model(start, [ops.stop_gradient(end) for end in ends])
+    assert [kind for kind, _ in told(stopped, X, [Y, Y])] == ["no_gradient"]
 
 
 # No gradient

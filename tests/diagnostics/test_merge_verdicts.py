@@ -88,7 +88,7 @@ def test_a_kernel_that_drowns_another_or_is_drowned(gain):
     model = two_branches(layers.Add(), dense("odd", kernel_initializer=kernel))
     assert told(model)[0] == ("drowned_branch", "odd")
     text = signal_report(model, X, Y, "mse").verdicts[0].text
-    assert "The scale of the kernel of 'odd' is off. Use `keras_initx.lsuv(mo" in text
+    assert " not see it. Use `keras_initx.lsuv(model, x)`, which" in text
     keras_initx.lsuv(model, X)
     assert told(model) == HEALTHY
 
@@ -124,6 +124,18 @@ def test_each_channel_gets_its_own_scale_after_a_concatenation():
         return layers.BatchNormalization()(layers.Concatenate()(tensors))
 
     assert told(two_branches(merge, layers.Rescaling(1e4))) == HEALTHY
+
+
+def test_a_mask_of_large_negative_numbers_before_a_softmax():
+    start = keras.Input((UNITS,))
+    mask = layers.Rescaling(-1e9)(dense("other")(start))
+    masked = layers.Add()([dense("scores")(start), mask])
+    for last, is_told in (
+        (layers.Softmax(), False),
+        (dense("last", activation="softmax"), True),
+    ):
+        found = signal_report(keras.Model(start, last(masked)), X).verdicts
+        assert ("drowned_branch" in [each.kind for each in found]) == is_told
 
 
 def row(path, **quantities):

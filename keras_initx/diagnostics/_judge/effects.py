@@ -186,6 +186,7 @@ EFFECTS = {
         "drowned_branch",
         "large_logits",
         "large_outputs",
+        "no_gradient",
         "one_hot_attention",
         "saturated_gates",
         "saturated_units",
@@ -363,8 +364,12 @@ EFFECTS = {
     },
     "large_logits": {
         "large_update",
+        "no_gradient",
     },
     "large_outputs": {
         "large_update",
+    },
+    "saturated_units": {
+        "no_gradient",
     },
 }

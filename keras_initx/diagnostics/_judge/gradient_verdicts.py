@@ -163,7 +163,10 @@ def _unreached(findings: Findings) -> list[LayerRow]:
     """The first rows in succession that get no gradient, and for no other reason."""
     held, found = _held_back(findings), list[LayerRow]()
     rows = [row for row in findings.rows if row.output_gradient is not None]
-    largest = max((_gradient(findings, row) for row in rows), default=0.0)
+    largest = max(
+        (_gradient(findings, row) for row in rows if row.activation != "softmax"),
+        default=0.0,
+    )
     for row in rows:
         if row.output_gradient == 0:
             if not (id(row) in held or _is_ignored(findings, row)):

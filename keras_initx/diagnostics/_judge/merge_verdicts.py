@@ -62,7 +62,7 @@ def silent_branches(findings: Findings) -> Verdict | None:
 def _drowned(findings: Findings, merge: Merge) -> tuple[Part, Part] | None:
     """The part that is lost, and the one beside which it is."""
     large = max(merge.parts, key=lambda part: part.std)
-    if merge.type == "Concatenate" and _is_normalized(findings, merge):
+    if _is_taken_by_design(findings, merge):
         return None
     for small in merge.parts:
         is_small = 0 < small.std < DROWNED * large.std
@@ -88,7 +88,7 @@ def _advice(findings: Findings, odd: Part, other: Part) -> str:
     """How to bring the part that is farther from the scale 1 to that of the other."""
     row = next((row for row in findings.rows if row.path == odd.path), None)
     if row is not None and row.kernels and _has_scale(row, odd):
-        return f"The scale of the kernel of {_name(odd)} is off. Use {LSUV}."
+        return f"Use {LSUV}."
     return (
         f"Put `keras.layers.Rescaling({other.std / odd.std:.1g})` after {_name(odd)}, "
         "before they are merged."
@@ -100,11 +100,25 @@ def _has_scale(row: LayerRow, part: Part) -> bool:
     return row.std is not None and 0.5 < row.std / part.std < 2
 
 
-def _is_normalized(findings: Findings, merge: Merge) -> bool:
-    """Whether each channel is brought to its own scale right after."""
-    types = {row.path: row.type for row in findings.rows}
-    readers = findings.seen.readers.get(merge.path, ())
-    return bool(readers) and all(types.get(each) == _PER_CHANNEL for each in readers)
+def _is_taken_by_design(findings: Findings, merge: Merge) -> bool:
+    """Whether what follows makes the scales no matter.
+
+    A softmax takes a mask of very large negative numbers. After a concatenation a
+    normalization by channels brings each to its own scale.
+    """
+    rows = {row.path: row for row in findings.rows}
+    readers = [rows.get(path) for path in findings.seen.readers.get(merge.path, ())]
+    if merge.type == "+":
+        # It has the path of the layer that gets it.
+        readers = [rows.get(merge.path)]
+    return bool(readers) and all(
+        row is not None
+        and (
+            (row.activation == "softmax" and not row.kernels)
+            or (merge.type == "Concatenate" and row.type == _PER_CHANNEL)
+        )
+        for row in readers
+    )
 
 
 def _name(part: Part) -> str:

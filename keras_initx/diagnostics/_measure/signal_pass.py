@@ -21,7 +21,6 @@ from keras_initx.diagnostics._measure.activation_bounds import (
 from keras_initx.diagnostics._measure.attention_weights import AttentionWatch
 from keras_initx.diagnostics._measure.data_path import DataPath
 from keras_initx.diagnostics._measure.embeddings import EmbeddingWatch
-from keras_initx.diagnostics._measure.factors import small_factor
 from keras_initx.diagnostics._measure.first_kernels import features_at
 from keras_initx.diagnostics._measure.kernels import Kernel, bias_rms, kernels_of
 from keras_initx.diagnostics._measure.merges import INPUT, Flow
@@ -29,6 +28,7 @@ from keras_initx.diagnostics._measure.noise import NOISE, argument_of, noise_of,
 from keras_initx.diagnostics._measure.normalized import numbers_of
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.small_factors import small_factor
 from keras_initx.diagnostics._measure.statistics import (
     Statistics,
     are_alike,
@@ -198,7 +198,8 @@ class SignalPass(QuietObserver):
         if call.number > 1 or not self._is_shown(call):
             return output
         self._note_factor(call)
-        self._note_several(output)
+        if call.parents:
+            self._note_several(output)
         state, measured = self._layers[id(call.layer)], first_tensor(output)
         if not state.is_container:
             self._data.pass_on(call, output, bool(state.kernels))
@@ -275,7 +276,7 @@ class SignalPass(QuietObserver):
             own.is_stuck = known.statistics is not None and known.statistics.dead == 1
 
     def _note_several(self, output: Any) -> None:
-        """Marks the rows of the layers that made the outputs of a container."""
+        """Marks the rows of the layers that made the outputs of a part of the model."""
         leaves = [leaf for leaf in keras.tree.flatten(output) if is_float_tensor(leaf)]
         for leaf in leaves if len(leaves) > 1 else ():
             if (row := self._tensor(leaf).row) is not None:

@@ -66,6 +66,9 @@ class SignalReport(RowReport[LayerRow]):
         expected_loss: float or None. The loss of a model of one output that knows
             nothing yet: the logarithm of the number of classes, or the variance of the
             targets.
+        trainability: What trains: `weights` and `trainable` count the numbers that are
+            made to be trained, and those that are; `frozen`, `unused` and `dropped` are
+            lists of layers, each with `path` and `type`.
         jacobian: None, or what was asked for: `singular_values`, `largest` and
             `smallest`.
     """
@@ -88,6 +91,7 @@ class SignalReport(RowReport[LayerRow]):
         self.loss = seen.loss
         self.first_update = seen.first_update
         self._expected_loss = seen.expected_loss
+        self.trainability = seen.trainability
         self.jacobian = jacobian
 
     def __getitem__(self, path: str | int) -> LayerRow:
@@ -122,6 +126,7 @@ class SignalReport(RowReport[LayerRow]):
             "loss": self.loss,
             "first_update": None if update is None else update.to_dict(),
             "expected_loss": self.expected_loss,
+            "trainability": dataclasses.asdict(self.trainability),
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "targets": [dataclasses.asdict(row) for row in self.targets],
             "layers": [dataclasses.asdict(row) for row in self.rows],
