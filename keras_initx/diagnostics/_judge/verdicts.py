@@ -27,6 +27,7 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     symmetric_units,
     zero_taps,
 )
+from keras_initx.diagnostics._judge.label_verdicts import labels_out_of_range
 from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
     forgets,
@@ -44,7 +45,6 @@ from keras_initx.diagnostics._judge.scale_verdicts import (
 )
 from keras_initx.diagnostics._judge.target_verdicts import (
     constant_targets,
-    labels_out_of_range,
     rare_classes,
     unscaled_targets,
 )

@@ -1,4 +1,4 @@
-"""What the targets of a model are: their range, their scale, how often each class is."""
+"""What the targets of a model are: their range and scale, and how often each is."""
 
 import dataclasses
 import math
