@@ -49,10 +49,10 @@ def constant_inputs(findings: Findings) -> Verdict | None:
         start, path = "all samples of the inputs are equal", path_of(leaves[0])
         many, code = len(known) > 1, leaves[0].code
     else:
-        reached = [row for row in findings.rows if row.features is not None]
-        if not reached or not all(_is_equal(row.features) for row in reached):
+        rows = reached(findings)
+        if not rows or not all(_became_equal(row.features) for row in rows):
             return None
-        row, many, code = reached[0], False, "x"
+        row, many, code = rows[0], False, "x"
         start = f"all samples are equal where they reach {findings.name(row)}"
         path = row.path
     what = "these arrays are" if many else "this array is"
@@ -145,8 +145,9 @@ def uncentered_inputs(findings: Findings) -> Verdict | None:
 # Whether
 
 
-def _is_equal(features: Features | None) -> bool:
-    return features is not None and features.is_equal
+def _became_equal(features: Features | None) -> bool:
+    """Whether layers have made all samples equal, and not the one who passed them."""
+    return features is not None and features.is_equal and not features.is_raw
 
 
 def _is_dominated(features: Features) -> bool:

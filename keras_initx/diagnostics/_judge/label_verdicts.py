@@ -10,7 +10,12 @@ from keras_initx.diagnostics._judge.target_pairs import (
     pairs_of,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
-from keras_initx.diagnostics._measure.targets import PROBABLE, TargetRow, is_in_range
+from keras_initx.diagnostics._measure.targets import (
+    PROBABLE,
+    TargetRow,
+    is_in_range,
+    looked_at,
+)
 from keras_initx.diagnostics._measure.tasks import BINARY, CATEGORICAL, SPARSE, Task
 
 
@@ -92,7 +97,7 @@ def _wrong_binary(row: TargetRow, y: str) -> tuple[str, str] | None:
 
 def _wrong_rows(task: Task) -> tuple[str, str] | None:
     """Rows that are no probabilities of classes that exclude each other."""
-    rows, y = np.asarray(task.targets, "float64"), code_of(task)
+    rows, y = looked_at(task)[0].astype("float64"), code_of(task)
     if rows.shape[-1] != task.classes or task.classes < 2:
         return None
     rows = rows.reshape(-1, task.classes)

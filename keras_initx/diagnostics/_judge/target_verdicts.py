@@ -13,15 +13,8 @@ from keras_initx.diagnostics._judge.target_pairs import (
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.targets import (
-    loss_at_start,
-)
-from keras_initx.diagnostics._measure.tasks import (
-    BINARY,
-    REGRESSION,
-    SPARSE,
-    Task,
-)
+from keras_initx.diagnostics._measure.targets import loss_at_start
+from keras_initx.diagnostics._measure.tasks import BINARY, REGRESSION, SPARSE, Task
 
 # Eight labels of two equally frequent classes are all the same in one batch of 128.
 FEW = 8

@@ -15,6 +15,8 @@ from keras_initx.diagnostics._measure.tasks import (
 
 # How many class frequencies are kept; of more, the largest.
 _MOST = 1000
+# Of more numbers than these a part is looked at.
+_MANY = 2**22
 _TINY = 1e-7
 # Probabilities in bfloat16 lie between 0 and 1 within this, and sum to 1.
 PROBABLE = 1e-2
@@ -71,7 +73,7 @@ class TargetRow:
 
 def target_row(task: Task) -> TargetRow:
     """What the targets of a task are."""
-    targets = np.asarray(task.targets)
+    targets, weights = looked_at(task)
     if targets.dtype.kind not in "biuf" or targets.size == 0:
         return TargetRow(task.name, task.kind, len(np.atleast_1d(targets)), 0, 0.0, 0.0)
     values = targets.astype("float64")
@@ -89,7 +91,7 @@ def target_row(task: Task) -> TargetRow:
     if task.kind in (REGRESSION, "") and is_finite:
         row.mean, row.std = float(values.mean()), float(values.std())
     elif is_finite:
-        found = frequencies(task, values)
+        found = frequencies(task, values, weights)
         if found is not None:
             row.count, row.entropy = round(float(found.sum())), entropy_of(found)
             shares = found / max(found.sum(), _TINY)
@@ -110,9 +112,19 @@ def is_in_range(task: Task) -> bool:
     return task.labels_out_of_range.size == 0
 
 
-def frequencies(task: Task, values: np.ndarray) -> np.ndarray | None:
+def looked_at(task: Task) -> tuple[np.ndarray, np.ndarray | None]:
+    """The targets and their weights; of many, those beside the outputs."""
+    targets = np.asarray(task.targets)
+    if targets.size <= _MANY:
+        return targets, task.all_weights
+    return np.asarray(task.compared), task.weights
+
+
+def frequencies(
+    task: Task, values: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray | None:
     """How often each class occurs, among the targets that count; None if unknown."""
-    classes, weights = task.classes, task.all_weights
+    classes = task.classes
     if task.kind == SPARSE and classes > 1:
         labels = values.reshape(-1)
         is_used = (labels >= 0) & (labels < classes)
