@@ -123,13 +123,15 @@ def dominant_regularization(findings: Findings) -> Verdict | None:
 
 def _large_logits_of(findings: Findings, task: Task) -> tuple[float, float] | None:
     """The deviation of the logits and the loss, if both are large."""
-    logits = None if task.loss in HINGES else logits_of(task)
+    row = output_row(findings, task)
+    if task.loss in HINGES or (row is not None and row.is_constant):
+        return None
+    logits = logits_of(task)
     loss, expected = loss_at_start(task), expected_loss([task])
     if logits is None or loss is None or not math.isfinite(loss):
         return None
     usual = math.log(task.classes) if expected is None else expected.value
     deviation = float(np.sqrt(np.mean(logits**2)))
-    row = output_row(findings, task)
     if row is not None and row.activation in ("softmax", "sigmoid"):
         # Probabilities near 0 or 1 tell less of it.
         deviation = max(deviation, row.scale)

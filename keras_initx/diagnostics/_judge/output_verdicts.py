@@ -111,10 +111,11 @@ def double_softmax(findings: Findings) -> Verdict | None:
         before = maker(findings, row, (row.activation,))
         if before is None:
             continue
+        remedy = other_activation(findings, before, "linear", row)
         text = (
             f"{findings.name(row)} is a {row.activation} of the {row.activation} of "
             f"{findings.name(before)}: its inputs lie between 0 and 1, so that no "
-            f"probability comes near 0 or 1. {other_activation(findings, before, 'linear', row)}"
+            f"probability comes near 0 or 1. {remedy}"
         )
         return Verdict("double_softmax", row.path, text)
     return None
