@@ -20,19 +20,18 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     symmetric_units,
     zero_taps,
 )
+from keras_initx.diagnostics._judge.large_verdicts import large_logits, large_outputs
 from keras_initx.diagnostics._judge.loss_verdicts import (
     broadcast_targets,
     dominant_regularization,
-    large_logits,
-    large_outputs,
 )
 from keras_initx.diagnostics._judge.output_verdicts import (
     double_softmax,
     exclusive_sigmoid,
     logits_as_probabilities,
     probabilities_as_logits,
-    unreachable_targets,
 )
+from keras_initx.diagnostics._judge.reach_verdicts import unreachable_targets
 from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
     forgets,
