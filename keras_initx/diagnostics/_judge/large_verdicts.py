@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.loss_code import code_of, of_output
+from keras_initx.diagnostics._judge.scale_verdicts import exploding_signal
 from keras_initx.diagnostics._judge.task_rows import maker, output_row
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import (
@@ -35,6 +36,8 @@ _USUAL_VARIANCE = 4.0
 
 def large_logits(findings: Findings) -> Verdict | None:
     """Logits so large that a class is sure before anything is learned."""
+    if exploding_signal(findings) is not None:
+        return None
     for task in findings.seen.tasks:
         found = _large_logits_of(findings, task)
         if found is None:
@@ -49,7 +52,7 @@ def large_logits(findings: Findings) -> Verdict | None:
             f"{where}{of_output(task)}: the logits have a standard deviation of "
             f"{deviation:.2g}, so that the model is sure of a class before it has "
             f"learned one: the loss is {loss:.3g}{beside}. "
-            f"{_smaller(row, deviation)}"
+            f"{_smaller(findings, row, deviation)}"
         )
         return Verdict("large_logits", None if row is None else row.path, text)
     return None if findings.seen.tasks else _large_logits_without_targets(findings)
@@ -57,20 +60,22 @@ def large_logits(findings: Findings) -> Verdict | None:
 
 def large_outputs(findings: Findings) -> Verdict | None:
     """Outputs of a regression that are far larger than the targets."""
+    if exploding_signal(findings) is not None:
+        return None
     for task in findings.seen.tasks:
         if task.kind != REGRESSION:
             continue
         targets, outputs = (part.astype("float64") for part in visible(task))
         scale = float(np.sqrt(np.mean(targets**2))) if targets.size else math.nan
         size = float(np.sqrt(np.mean(outputs**2))) if outputs.size else math.nan
-        if not size > LARGE_OUTPUTS * max(scale, 1.0):
+        if not size > LARGE_OUTPUTS * max(scale, _size_of_inputs(findings)):
             continue
         row = _cause(findings, task, LARGE_OUTPUTS)
         where = "the outputs" if row is None else findings.name(row)
         text = (
             f"{where}{of_output(task)}: the outputs have a size (root mean square) of "
             f"{size:.2g}, and the targets one of {scale:.2g}. Training has to make the "
-            f"kernels smaller first. {_smaller(row, size / max(scale, 0.1))}"
+            f"kernels smaller first. {_smaller(findings, row, size / max(scale, 0.1))}"
         )
         return Verdict("large_outputs", None if row is None else row.path, text)
     return None
@@ -90,7 +95,8 @@ def _large_logits_of(findings: Findings, task: Task) -> tuple[float, float] | No
     if row is not None and row.activation in ("softmax", "sigmoid"):
         # Probabilities near 0 or 1 tell less of it.
         deviation = max(deviation, row.scale)
-    is_large = deviation > LARGE and loss > HIGH_LOSS * usual
+    limit = LARGE * _size_of_inputs(findings)
+    is_large = deviation > limit and loss > HIGH_LOSS * usual
     return (deviation, loss) if is_large else None
 
 
@@ -108,7 +114,7 @@ def _large_logits_without_targets(findings: Findings) -> Verdict | None:
                 f"{findings.name(source)} makes logits with a standard deviation of "
                 f"{row.scale:.2g}, so that the model is sure of a class before it has "
                 f"learned one. Its kernel has {kernel.scaled_variance:.2g} times the "
-                f"variance 1 / fan_in. {_smaller(source, row.scale)}"
+                f"variance 1 / fan_in. {_smaller(findings, source, row.scale)}"
             )
             return Verdict("large_logits", source.path, text)
     return None
@@ -135,25 +141,46 @@ def _scaled_row(findings: Findings, task: Task) -> LayerRow | None:
     return tied[0] if tied else row
 
 
+def _size_of_inputs(findings: Findings) -> float:
+    """The root mean square of what the first kernel gets, and at least 1.
+
+    Large inputs make large outputs, and are another fault, or none: the pixels of the
+    digits of scikit-learn go up to 16, and train.
+    """
+    linear = findings.linear[:1]
+    before = findings.rows[: findings.place(linear[0].path)] if linear else []
+    rows = [row for row in before if not row.kernels][-1:] or findings.inputs
+    if before and before[-1].kernels:
+        # An embedding.
+        return 1.0
+    sizes = [math.hypot(row.mean or 0.0, row.std or 0.0) for row in rows]
+    return max([1.0, *(size for size in sizes if math.isfinite(size))])
+
+
 def _cause(findings: Findings, task: Task, limit: float) -> LayerRow | None:
     """The layer whose kernel is too large; else the first one with a large signal."""
     row = _scaled_row(findings, task)
-    kernel = None if row is None else row.kernel
-    if row is None or kernel is None or row.fan_in is None:
+    if row is None or row.fan_in is None or _is_large(row):
         return row
-    if kernel.scaled_variance > _USUAL_VARIANCE:
-        return row
+    limit = limit / 2 * _size_of_inputs(findings)
     before = findings.linear_until(row)
-    return next((each for each in before if each.scale > limit / 2), row)
+    return next((each for each in before if each.scale > limit), row)
 
 
-def _smaller(row: LayerRow | None, factor: float) -> str:
+def _is_large(row: LayerRow) -> bool:
+    """Whether a kernel has more than the usual variance; an embedding has none."""
+    kernel = row.kernel
+    return kernel is not None and kernel.scaled_variance > _USUAL_VARIANCE
+
+
+def _smaller(findings: Findings, row: LayerRow | None, factor: float) -> str:
     """A line that makes the kernel of a layer smaller by a factor."""
-    kernel = None if row is None else row.kernel
-    is_lookup = kernel is not None and kernel.fan_in is None
-    is_large = kernel is not None and kernel.scaled_variance > _USUAL_VARIANCE
-    if row is None or not (is_lookup or is_large):
+    is_own = row is None or bool(row.kernels)
+    if row is not None and not row.kernels:
+        # It multiplies what the last kernel makes.
+        row = next(iter(findings.linear_until(row)[::-1]), None)
+    is_lookup = row is not None and row.type == "Embedding"
+    if row is None or (is_own and not is_lookup and not _is_large(row)):
         return "Use `keras_initx.lsuv(model, x)`."
-    name = "embeddings" if row.type == "Embedding" else "kernel"
-    variable = f"{code_of(row)}.{name}"
+    variable = f"{code_of(row)}.{'embeddings' if is_lookup else 'kernel'}"
     return f"Use `{variable}.assign({1 / factor:.1g} * {variable})`."

@@ -70,4 +70,14 @@ def _aligned(findings: Findings, task: Task) -> str:
         last = "model.layers[-1]" if row is None else code_of(row)
         layer = f"keras.layers.Dense({targets[-1]})({last}.input)"
         return f"Use `{other_end(findings, layer)}`."
+    row = output_row(findings, task)
+    if (
+        len(outputs) == len(targets) + 1
+        and row is not None
+        and targets[0] == outputs[0]
+    ):
+        recurrent = [each for each in findings.rows if each.over_time is not None]
+        if recurrent:
+            # One output for each step, where one for each sequence is asked for.
+            return f"Use `{code_of(recurrent[-1])}.return_sequences = False`."
     return "Give both one shape."

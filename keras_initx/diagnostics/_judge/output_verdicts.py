@@ -21,6 +21,8 @@ from keras_initx.diagnostics._measure.loss_facts import are_probabilities, visib
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import (
     BINARY,
+    CATEGORICAL,
+    SPARSE,
     Task,
 )
 
@@ -113,7 +115,7 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
                 f"gradient of each {task.outputs.shape[-1]} times smaller"
             )
             loss = 'loss = "categorical_crossentropy"'
-        elif task.kind != BINARY and is_sigmoid and not task.from_logits:
+        elif is_sigmoid and not task.from_logits and _is_one_of_all(task):
             why = "the loss counts on probabilities of classes that sum up to 1"
             loss = ""
         else:
@@ -151,6 +153,13 @@ def _share_outside(task: Task, row: LayerRow | None) -> str:
         return between
     is_linear = row is not None and row.type in _LINEAR and not row.activation
     return between if is_linear and not are_probabilities(outputs) else ""
+
+
+def _is_one_of_all(task: Task) -> bool:
+    """Whether targets are class numbers, or probabilities that sum up to 1."""
+    if task.kind == SPARSE:
+        return task.outputs.shape[-1] > 1
+    return task.kind == CATEGORICAL and are_probabilities(task.compared)
 
 
 def _are_exclusive(task: Task) -> bool:
