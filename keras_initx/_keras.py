@@ -47,13 +47,14 @@ def add_id(namespace: str, short_id: str, target: Any) -> None:
     )
 
 
-def is_of_keras(layer: Any) -> bool:
-    """Whether the class of a layer or a loss is Keras's own, so that its code is known.
+def is_of_keras(value: Any) -> bool:
+    """Whether a function, or the class of a layer or a loss, is Keras's own.
 
-    Keras's classes live in modules below `keras`. Elsewhere no layer would be known,
-    and LSUV would try each one instead of computing its factor.
+    Its code is then known. Keras's classes live in modules below `keras`. Elsewhere no
+    layer would be known, and LSUV would try each one instead of computing its factor.
     """
-    return type(layer).__module__.startswith("keras.")
+    owner = value if isinstance(value, types.FunctionType) else type(value)
+    return owner.__module__.startswith("keras.")
 
 
 # Layers

@@ -20,8 +20,11 @@ from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
+from keras_initx.diagnostics._measure.layer_code import name_rows
 from keras_initx.diagnostics._measure.leaves import Leaf, leaves_of
+from keras_initx.diagnostics._measure.loss_facts import expected_loss
 from keras_initx.diagnostics._measure.losses import has_loss, loss_of, preserve_loss
+from keras_initx.diagnostics._measure.regularization import add_regularization
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._measure.signal_pass import SignalPass
@@ -165,12 +168,16 @@ def look(
         with keras.StatelessScope():
             output = trace(model, batch, watch, training=training)
         watch.note_outputs(output)
+        name_rows(model, watch)
         find_equal(watch.kernels)
         if singular_values:
             add_singular_values(watch.kernels)
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
             seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)
+            seen.expected_loss = expected_loss(seen.tasks)
+            if loss is None:
+                add_regularization(watch.kernels)
             # A label that no output stands for has no loss.
             if all(map(is_in_range, seen.tasks)):
                 seen.loss = add_gradients(model, batch, watch, function, training)

@@ -979,7 +979,12 @@ def report():
     hidden = layers.LSTM(3, name="lstm")(inputs)
     model = keras.Model(inputs, dense("head", 2, "tanh")(hidden), name="m")
     return signal_report(
-        model, batch(6, 4, 3), batch(6, 2), "mse", jacobian=True, singular_values=True
+        model,
+        batch(6, 4, 3),
+        np.tanh(batch(6, 2)),
+        "mse",
+        jacobian=True,
+        singular_values=True,
     )
 
 
@@ -995,7 +1000,8 @@ def test_it_prints_as_a_table(report):
     ]
     for column in ("fan in", "z std", "saturated", "cosine", "kernel grad", "ratio"):
         assert f"  {column}" in head
-    assert f"Loss: {report.loss:.4g}." in lines
+    expected = f"the variance of the targets = {report.expected_loss:.4g}"
+    assert f"Loss: {report.loss:.4g} ({expected})." in lines
     assert str(report.jacobian) in lines
     assert lines[-1] == str(report.verdicts[0])
     assert str(report) == repr(report)
@@ -1037,6 +1043,7 @@ def test_to_dict_is_strict_json(report):
     data = report.to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["loss"] == report.loss
+    assert data["expected_loss"] == report.expected_loss
     assert data["layers"][1]["kernels"][0]["fan_in"] == 3
     assert data["verdicts"][0]["kind"] == "healthy"
 

@@ -32,6 +32,7 @@ class VerdictKind(enum.StrEnum):
     EXCLUSIVE_SIGMOID = "exclusive_sigmoid"
     UNREACHABLE_TARGETS = "unreachable_targets"
     LARGE_LOGITS = "large_logits"
+    LARGE_OUTPUTS = "large_outputs"
     DOMINANT_REGULARIZATION = "dominant_regularization"
     # What trains
     NOTHING_TRAINS = "nothing_trains"

@@ -25,7 +25,7 @@ def pairs_of(findings: Findings) -> list[Pair]:
 
 def code_of(task: Task) -> str:
     """Python code for the targets of a task."""
-    return getattr(task, "code", "y").replace("'", '"')
+    return task.code.replace("'", '"')
 
 
 def is_hinge(task: Task) -> bool:

@@ -12,8 +12,8 @@ from keras_initx.diagnostics._judge.target_pairs import (
     pairs_of,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.loss_facts import loss_at_start
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.targets import loss_at_start
 from keras_initx.diagnostics._measure.tasks import BINARY, REGRESSION, SPARSE, Task
 
 # Eight labels of two equally frequent classes are all the same in one batch of 128.
@@ -172,6 +172,7 @@ def _last_linear(findings: Findings, task: Task) -> LayerRow | None:
 def _prior(task: Task, layer: LayerRow) -> str:
     """Code that sets the bias by the targets."""
     name = layer.path.split("/")[-1]
+    code = layer.code or f'model.get_layer("{name}")'
     units = layer.units
     arguments = code_of(task)
     if task.kind == BINARY:
@@ -179,4 +180,4 @@ def _prior(task: Task, layer: LayerRow) -> str:
     elif task.kind == SPARSE:
         arguments += f", classes={units}"
     prior = f"keras_initx.PriorBias.from_labels({arguments})"
-    return f'model.get_layer("{name}").bias.assign({prior}(({units},)))'
+    return f"{code}.bias.assign({prior}(({units},)))"

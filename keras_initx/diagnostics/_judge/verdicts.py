@@ -28,6 +28,18 @@ from keras_initx.diagnostics._judge.kernel_verdicts import (
     zero_taps,
 )
 from keras_initx.diagnostics._judge.label_verdicts import labels_out_of_range
+from keras_initx.diagnostics._judge.large_verdicts import large_logits, large_outputs
+from keras_initx.diagnostics._judge.loss_verdicts import (
+    broadcast_targets,
+    dominant_regularization,
+)
+from keras_initx.diagnostics._judge.output_verdicts import (
+    double_softmax,
+    exclusive_sigmoid,
+    logits_as_probabilities,
+    probabilities_as_logits,
+)
+from keras_initx.diagnostics._judge.reach_verdicts import unreachable_targets
 from keras_initx.diagnostics._judge.recurrent_verdicts import (
     explodes_over_time,
     forgets,
@@ -65,6 +77,12 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     constant_targets,
     unscaled_targets,
     rare_classes,
+    broadcast_targets,
+    probabilities_as_logits,
+    logits_as_probabilities,
+    double_softmax,
+    exclusive_sigmoid,
+    unreachable_targets,
     symmetric_units,
     duplicate_kernels,
     zero_taps,
@@ -77,6 +95,9 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     constant_output,
     collapsed_inputs,
     uneven_samples,
+    large_logits,
+    large_outputs,
+    dominant_regularization,
     non_finite_gradient,
     no_gradient,
     vanishing_gradient,

@@ -9,7 +9,12 @@ import keras
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._keras import compiled_loss, metrics_of_loss, own_losses
+from keras_initx._keras import (
+    compiled_loss,
+    is_of_keras,
+    metrics_of_loss,
+    own_losses,
+)
 from keras_initx._model.sublayers import sublayers
 
 _SEVERAL = dict | list | tuple
@@ -124,11 +129,35 @@ def total_loss(
 
 
 class _FunctionLoss(keras.losses.Loss):
-    """A function that gives one loss for each sample; their mean is taken."""
+    """A function that gives one loss for each sample; their mean is taken.
+
+    One of Keras gets targets of the rank of the outputs, as in training.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self._function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        if is_of_keras(self._function):
+            shapes = shapes_as_in_keras(tuple(y_true.shape), tuple(y_pred.shape))
+            y_true, y_pred = map(ops.reshape, (y_true, y_pred), shapes)
         return self._function(y_true, y_pred)
+
+
+def shapes_as_in_keras(
+    targets: tuple[int, ...], outputs: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes that Keras compares: a last axis of 1 that only one has is adjusted.
+
+    Vectors get it, and longer shapes lose it.
+    """
+    if len(targets) == len(outputs) + 1 and targets[-1] == 1:
+        return (
+            (targets, (*outputs, 1)) if len(outputs) == 1 else (targets[:-1], outputs)
+        )
+    if len(outputs) == len(targets) + 1 and outputs[-1] == 1:
+        return (
+            ((*targets, 1), outputs) if len(targets) == 1 else (targets, outputs[:-1])
+        )
+    return targets, outputs

@@ -29,6 +29,8 @@ class KernelRow:
         equal_to: str or None. The path of an earlier kernel that is equal bit for bit.
         is_trainable: bool. Whether training changes it.
         reach: Reach or None. What a convolution with strides reads or writes.
+        regularization: float or None. The norm of the gradient of its regularizer,
+            where that is a part of the loss.
     """
 
     path: str
@@ -45,6 +47,7 @@ class KernelRow:
     equal_to: str | None = None
     is_trainable: bool = True
     reach: Reach | None = None
+    regularization: float | None = None
 
     @property
     def scaled_variance(self) -> float:
@@ -87,6 +90,8 @@ class LayerRow:
             step.
         features: Features or None. Of an input, and of a layer whose kernel gets the
             data: how large its features are.
+        code: str. Python code that gives the layer, such as
+            `'model.get_layer("dense")'`; empty where it is not known.
     """
 
     path: str
@@ -111,6 +116,7 @@ class LayerRow:
     note: str = ""
     over_time: OverTime | None = None
     features: Features | None = None
+    code: str = ""
 
     @property
     def kernel(self) -> KernelRow | None:

@@ -45,6 +45,9 @@ class SignalReport(RowReport[LayerRow]):
             looks healthy has one verdict of the kind `"healthy"`.
         training: bool. Whether the model was called as in training.
         loss: float or None.
+        expected_loss: float or None. The loss of a model of one output that knows
+            nothing yet: the logarithm of the number of classes, or the variance of the
+            targets.
         jacobian: None, or what was asked for: `singular_values`, `largest` and
             `smallest`.
     """
@@ -62,6 +65,7 @@ class SignalReport(RowReport[LayerRow]):
         self.verdicts = verdicts
         self.training = training
         self.loss = seen.loss
+        self._expected_loss = seen.expected_loss
         self.jacobian = jacobian
 
     def __getitem__(self, path: str | int) -> LayerRow:
@@ -73,6 +77,11 @@ class SignalReport(RowReport[LayerRow]):
                 if ends_so(row.path, path):
                     return row
         raise KeyError(path)
+
+    @property
+    def expected_loss(self) -> float | None:
+        """The loss of a model that knows nothing yet, where it is known."""
+        return None if self._expected_loss is None else self._expected_loss.value
 
     @property
     def is_healthy(self) -> bool:
@@ -88,6 +97,7 @@ class SignalReport(RowReport[LayerRow]):
         content = {
             "training": self.training,
             "loss": self.loss,
+            "expected_loss": self.expected_loss,
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "targets": [dataclasses.asdict(row) for row in self.targets],
             "layers": [dataclasses.asdict(row) for row in self.rows],
@@ -157,7 +167,8 @@ class SignalReport(RowReport[LayerRow]):
     def _summary(self) -> str:
         words = [_LEGEND]
         if self.loss is not None:
-            words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}."]
+            beside = "" if self._expected_loss is None else f" ({self._expected_loss})"
+            words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}{beside}."]
         words += [
             f"{_start(row)}: {row.features}" for row in self.inputs if row.features
         ]
