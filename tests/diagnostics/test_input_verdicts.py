@@ -322,9 +322,8 @@ def test_the_number_of_a_user_is_told_to_be_left_out():
     found = the_verdict(network(inputs=(6,)), x)
     assert (found.kind, found.layer) == ("ids_as_numbers", "input")
     first, _ = re.findall("`([^`]+)`", found.text)
-    names = {"np": np, "x": x}
-    exec(first, names)
-    assert kinds(network(inputs=(5,)), names["x"]) == HEALTHY
+    exec(first, {"x": x})
+    assert kinds(network(inputs=(6,)), x) == HEALTHY
 
 
 def test_data_that_is_constant():

@@ -177,6 +177,18 @@ FAULTS = {
         SPARSE,
         "large_logits",
     ),
+    "a softmax over one unit": (
+        lambda: network(units=1, activation="softmax"),
+        YES_OR_NO,
+        "binary_crossentropy",
+        "constant_output",
+    ),
+    "a softmax of one unit": (
+        lambda: network(layers.Softmax(), units=1),
+        YES_OR_NO,
+        "binary_crossentropy",
+        "constant_output",
+    ),
     "a large number": (
         lambda: network(units=1, kernel_initializer=large(20)),
         NUMBERS,
@@ -186,6 +198,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*softmax over axis -1")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_and_its_line_repairs_it(name):
     build, y, loss, kind = FAULTS[name]

@@ -14,7 +14,7 @@ from keras_initx import signal_report
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
-from keras_initx.diagnostics._measure.targets import loss_at_start, target_row
+from keras_initx.diagnostics._measure.targets import target_row
 from keras_initx.diagnostics._measure.tasks import (
     BINARY,
     CATEGORICAL,
@@ -36,6 +36,12 @@ LOSSES = {
     CATEGORICAL: "categorical_crossentropy",
     SPARSE: "sparse_categorical_crossentropy",
 }
+ACTIVATIONS = {
+    REGRESSION: "",
+    BINARY: "sigmoid",
+    CATEGORICAL: "softmax",
+    SPARSE: "softmax",
+}
 
 
 def network(units=1, activation=None):
@@ -54,6 +60,7 @@ def judged(*arguments, is_trainable=True, **others):
     kernel.is_trainable = is_trainable
     row = LayerRow("head", "Dense", pre_activation_std=1.0, std=1.0, units=2)
     row.kernels, row.output_gradient = [kernel], 1.0
+    row.activation = ACTIVATIONS[arguments[0]]
     seen = Seen([row], [], 1.0, [task(*arguments, layer="head", **others)])
     return [verdict.kind for verdict in verdicts(seen)]
 
@@ -101,24 +108,6 @@ def test_targets_by_numpy():
         )
     row = target_row(task(BINARY, [[0], [1], [1], [1]], np.full((4, 1), 0.5)))
     assert row.frequencies == [0.25, 0.75]
-
-
-@pytest.mark.parametrize("from_logits", [False, True])
-def test_the_loss_at_the_start_is_that_of_keras(from_logits):
-    logits = RANDOM.normal(size=(6, 4)).astype("float32")
-    outputs = logits if from_logits else to_numpy(keras.ops.softmax(logits))
-    labels = np.array([0, 1, 2, 3, 3, 3])
-    many = (logits > 0).astype("float32")
-    outputs_of_many = logits if from_logits else to_numpy(keras.ops.sigmoid(logits))
-    for kind, targets, made in (
-        (SPARSE, labels, outputs),
-        (CATEGORICAL, one_hot(labels, 4), outputs),
-        (BINARY, many, outputs_of_many),
-    ):
-        loss = getattr(keras.losses, LOSSES[kind])
-        expected = to_numpy(loss(targets, made, from_logits=from_logits)).mean()
-        found = loss_at_start(task(kind, targets, made, from_logits=from_logits))
-        assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_report_shows_the_targets():
@@ -206,9 +195,8 @@ def test_which_targets_are_in_range():
         )
     assert judged(REGRESSION, [[1.0], [np.nan]], np.zeros((2, 1))) == wrong
     # A class that is ignored, and a weight of zero.
-    weights = {"all_weights": np.array([1.0, 0.0])}
+    weights = dict.fromkeys(("weights", "all_weights"), np.array([1.0, 0.0]))
     assert judged(SPARSE, [0, 255], equal((2,), 3), **weights) == HEALTHY
-    assert judged(SPARSE, np.array(["a", "b"]), equal((2,), 3)) == HEALTHY
 
 
 # The line that is printed, followed
@@ -221,7 +209,7 @@ def verdict_and_model(y, *arguments, loss):
     return found[0], model
 
 
-@pytest.mark.parametrize("place", [(1e5, 0.0), (5e4, 2e5), (1e-6, 0.0)])
+@pytest.mark.parametrize("place", [(5e4, 2e5), (1e-6, 0.0)])
 def test_targets_are_told_to_be_standardized(place):
     deviation, mean = place
     y = mean + deviation * normal(SAMPLES, 1).astype("float32")
@@ -262,6 +250,14 @@ def test_more_classes_than_units():
         "the targets have the class numbers 4, 5, where the 4 outputs stand for 0 to "
         "3. Give the last layer 6 units, one for each class."
     )
+
+
+def test_class_numbers_for_one_unit():
+    labels = np.arange(SAMPLES) % 2
+    found, model = verdict_and_model(labels, 1, "sigmoid", loss=LOSSES[SPARSE])
+    assert found.kind == "labels_out_of_range"
+    names = follow(found.text, y=labels)
+    assert signal_report(model, X, names["y"], names["loss"]).is_healthy
 
 
 def test_other_labels_are_told_to_be_changed():

@@ -495,7 +495,8 @@ def test_a_softmax_of_one_unit_is_constant():
     model = chain(dense("a"), dense("b", 1.0, "softmax", units=1))
     assert told(model) == [("constant_output", "b")]
     assert verdict_of("constant_output", model).text.endswith(
-        "A softmax over one unit is always 1: use 'sigmoid'."
+        "A softmax over one unit is always 1. Use "
+        '`model.get_layer("b").activation = keras.activations.sigmoid`.'
     )
     assert is_healthy(chain(dense("a"), dense("b", 1.0, "sigmoid", units=1)))
     assert is_healthy(chain(dense("a"), dense("b", 1.0, "softmax", units=2)))

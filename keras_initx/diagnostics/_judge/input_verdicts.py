@@ -1,12 +1,20 @@
 """Verdicts on the data, as the first kernels get it."""
 
-import math
-from collections.abc import Callable
-
 from keras_initx.diagnostics._judge.findings import Findings
+from keras_initx.diagnostics._judge.input_places import (
+    first_that,
+    path_of,
+    place_of,
+    reached,
+)
+from keras_initx.diagnostics._judge.input_remedies import (
+    embed,
+    normalize,
+    rescale,
+    without,
+)
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.features import Features
-from keras_initx.diagnostics._measure.leaves import Leaf
 from keras_initx.diagnostics._measure.rows import LayerRow
 
 # Small networks with Keras's initializers on images of digits: at a root mean square of
@@ -24,9 +32,7 @@ CENTERED = 2.5e-3
 # What dominates must leave nothing to the others.
 MOST = 0.99
 
-_SCALING = ("Rescaling", "Normalization")
 _BETWEEN = ("", "relu", "leaky_relu", "relu6", "linear")
-_ANYWHERE = "put that layer first in the model, so that it is saved with it"
 
 
 def constant_inputs(findings: Findings) -> Verdict | None:
@@ -40,13 +46,13 @@ def constant_inputs(findings: Findings) -> Verdict | None:
     if not known or not (is_suspect or findings.seen.tasks):
         return None
     if all(features.is_equal for features in known):
-        start, path = "all samples of the inputs are equal", _path(leaves[0])
+        start, path = "all samples of the inputs are equal", path_of(leaves[0])
         many, code = len(known) > 1, leaves[0].code
     else:
-        reached = [row for row in findings.rows if row.features is not None]
-        if not reached or not all(_is_equal(row.features) for row in reached):
+        rows = reached(findings)
+        if not rows or not all(_became_equal(row.features) for row in rows):
             return None
-        row, many, code = reached[0], False, "x"
+        row, many, code = rows[0], False, "x"
         start = f"all samples are equal where they reach {findings.name(row)}"
         path = row.path
     what = "these arrays are" if many else "this array is"
@@ -60,7 +66,7 @@ def constant_inputs(findings: Findings) -> Verdict | None:
 
 def ids_as_numbers(findings: Findings) -> Verdict | None:
     """Numbers of words, users or the like, that a kernel takes for quantities."""
-    row = _first(findings, lambda features: features.looks in ("ids", "one id"))
+    row = first_that(findings, lambda features: features.looks in ("ids", "one id"))
     if row is None or row.features is None:
         return None
     found = row.features
@@ -70,26 +76,26 @@ def ids_as_numbers(findings: Findings) -> Verdict | None:
             f"the data that {findings.name(row)} gets is integers up to "
             f"{found.maximum:.6g}, like the numbers of words"
         )
-        advice = _embed(findings, row, layer)
+        advice = embed(findings, row, layer)
     else:
         what = (
             f"feature {found.largest} of the {found.count} that {findings.name(row)} "
             f"gets is integers spread evenly up to {found.maximum:.6g}, like an id"
         )
         advice = (
-            f"Leave it out, `{_without(findings, found)}`, or give it an input of its "
-            f"own with `{layer}`"
+            f"Leave it out, for example `{without(findings, found)}`, or give it an "
+            f"input of its own with `{layer}`"
         )
     text = (
         f"{what}, and not quantities: number 2 is not twice number 1. {advice}. If it "
         "is a quantity, scale it."
     )
-    return Verdict("ids_as_numbers", _place(findings, row), text)
+    return Verdict("ids_as_numbers", place_of(findings, row), text)
 
 
 def dominant_feature(findings: Findings) -> Verdict | None:
     """A few features beside which the kernel does not see the others."""
-    row = _first(findings, _is_dominated)
+    row = first_that(findings, _is_dominated)
     if row is None or row.features is None:
         return None
     found = row.features
@@ -101,14 +107,14 @@ def dominant_feature(findings: Findings) -> Verdict | None:
         f"{'have' if found.dominant > 1 else 'has'} a root mean square of up to "
         f"{found.largest_rms:.2g}, where a typical one has {found.typical_rms:.2g}: "
         f"{100 * found.dominant_share:.4g} % of the sum of squares. The layer sees "
-        f"nothing else. {_normalize(findings, row)}"
+        f"nothing else. {normalize(findings, row)}"
     )
-    return Verdict("dominant_feature", _place(findings, row), text)
+    return Verdict("dominant_feature", place_of(findings, row), text)
 
 
 def unscaled_inputs(findings: Findings) -> Verdict | None:
     """Data that is far larger or smaller than initializers assume."""
-    rows = [row for row in _reached(findings) if _is_unscaled(findings, row)]
+    rows = [row for row in reached(findings) if _is_unscaled(findings, row)]
     if not rows or rows[0].features is None:
         return None
     row, found = rows[0], rows[0].features
@@ -117,81 +123,31 @@ def unscaled_inputs(findings: Findings) -> Verdict | None:
     text = (
         f"{findings.name(row)} gets {numbers} from {found.minimum:.3g} to "
         f"{found.maximum:.3g} with a root mean square of {found.rms:.2g}{more}. "
-        f"Initializers assume about 1. {_rescale(findings, row)}"
+        f"Initializers assume about 1. {rescale(findings, row)}"
     )
-    return Verdict("unscaled_inputs", _place(findings, row), text)
+    return Verdict("unscaled_inputs", place_of(findings, row), text)
 
 
 def uncentered_inputs(findings: Findings) -> Verdict | None:
     """Data whose mean is far larger than its deviation."""
-    row = next((row for row in _reached(findings) if _is_off(findings, row)), None)
+    row = next((row for row in reached(findings) if _is_off(findings, row)), None)
     if row is None or row.features is None:
         return None
     ratio = (1 / row.features.variance_share - 1) ** 0.5
     text = (
         f"the features that {findings.name(row)} gets have means of {ratio:.3g} times "
         "their deviations: all samples are nearly the same. "
-        f"{_normalize(findings, row)}"
+        f"{normalize(findings, row)}"
     )
-    return Verdict("uncentered_inputs", _place(findings, row), text)
-
-
-# Where
-
-
-def _reached(findings: Findings) -> list[LayerRow]:
-    """The layers whose kernels get the data."""
-    return [row for row in findings.rows if row.features is not None]
-
-
-def _first(findings: Findings, is_wrong: Callable[[Features], bool]) -> LayerRow | None:
-    """The first layer that gets data of a kind."""
-    rows = _reached(findings)
-    return next((row for row in rows if row.features and is_wrong(row.features)), None)
-
-
-def _place(findings: Findings, row: LayerRow) -> str:
-    """Where it goes wrong: an input as it was passed, or else a layer."""
-    leaf = _leaf(findings, row.features)
-    if leaf is None:
-        return _scaling(findings, row).path
-    return _path(leaf) or row.path
-
-
-def _leaf(findings: Findings, features: Features | None) -> Leaf | None:
-    """The array whose numbers, as it was passed, are the largest of these features."""
-    if features is None:
-        return None
-    leaves = findings.seen.leaves
-    own = [leaves[place] for place in features.leaves if place < len(leaves)]
-    if features.is_raw:
-        return own[0] if own else None
-    # Those that were joined, if they were only that.
-    for leaf in own:
-        found = leaf.features
-        if found and math.isclose(
-            found.largest_rms, features.largest_rms, rel_tol=0.01
-        ):
-            return leaf
-    return None
-
-
-def _scaling(findings: Findings, row: LayerRow) -> LayerRow:
-    """The last layer before that scales the data; else the layer itself."""
-    before = findings.rows[: findings.place(row.path)]
-    own = [each for each in before if each.type in _SCALING]
-    return own[-1] if own else row
-
-
-def _path(leaf: Leaf) -> str | None:
-    return None if leaf.row is None else leaf.row.path
+    return Verdict("uncentered_inputs", place_of(findings, row), text)
 
 
 # Whether
 
 
-def _is_equal(features: Features | None) -> bool:
-    return features is not None and features.is_equal
+def _became_equal(features: Features | None) -> bool:
+    """Whether layers have made all samples equal, and not the one who passed them."""
+    return features is not None and features.is_equal and not features.is_raw
 
 
 def _is_dominated(features: Features) -> bool:
@@ -231,70 +187,3 @@ def _is_normalized(
         if other.kernels or other.type in ("Add", "Concatenate"):
             return False
     return False
-
-
-# What to do
-
-
-def _rescale(findings: Findings, row: LayerRow) -> str:
-    """What brings data to the scale that initializers assume."""
-    leaf = _leaf(findings, row.features)
-    if row.features is not None and row.features.looks == "pixels":
-        layer = "keras.layers.Rescaling(1/255)"
-        if leaf is None:
-            return f"Put `{layer}` before '{row.path}'."
-        return f"Use `{_replaced(findings, leaf, layer)}`, or {_ANYWHERE}."
-    return _normalize(findings, row)
-
-
-def _normalize(findings: Findings, row: LayerRow) -> str:
-    """What gives each feature mean 0 and deviation 1."""
-    leaf = _leaf(findings, row.features)
-    if leaf is None:
-        return _instead_of_own(findings, row)
-    axis = "axis=None" if leaf.rank < 2 else ""
-    return (
-        f"Use `norm = keras.layers.Normalization({axis}); norm.adapt({leaf.code}); "
-        f"{_replaced(findings, leaf, 'norm')}`, or {_ANYWHERE}."
-    )
-
-
-def _instead_of_own(findings: Findings, row: LayerRow) -> str:
-    """What to do where layers of the model scale the data in a wrong way."""
-    own = _scaling(findings, row)
-    if own is row:
-        return f"Put `keras.layers.BatchNormalization()` before '{row.path}'."
-    place = row.features.leaves[0] if row.features and row.features.leaves else 0
-    leaf = findings.seen.leaves[place] if findings.seen.leaves else Leaf()
-    found = leaf.features
-    advice = f"'{own.path}' ({own.type}) scales the data already: "
-    if found is not None and found.minimum >= 0 and found.maximum <= 1:
-        return f"{advice}pass it pixels, `{leaf.code} = 255 * {leaf.code}`."
-    return f"{advice}pass what it expects, such as pixels from 0 to 255."
-
-
-def _replaced(findings: Findings, leaf: Leaf, function: str) -> str:
-    """Code that puts what a function makes of an array in its place."""
-    made = f"{function}({leaf.code})"
-    if len(findings.seen.leaves) > 1:
-        # Keras takes no mixture of arrays and tensors.
-        made = f"keras.ops.convert_to_numpy({made})"
-    return f"{leaf.code} = {made}"
-
-
-def _embed(findings: Findings, row: LayerRow, layer: str) -> str:
-    """What turns numbers of words into vectors, before a layer that got numbers."""
-    leaf = _leaf(findings, row.features)
-    if row.type == "Dense" and leaf is not None and leaf.rank == 2:
-        layer = f"keras.Sequential([{layer}, keras.layers.Flatten()])"
-    advice = f"Put `{layer}` before '{row.path}'"
-    if leaf is not None and leaf.rank > 2:
-        advice += f", and pass the integers, `{leaf.code} = {leaf.code}[..., 0]`"
-    return advice
-
-
-def _without(findings: Findings, features: Features) -> str:
-    """Code that leaves the largest feature out."""
-    leaf = _leaf(findings, features)
-    code = "x" if leaf is None else leaf.code
-    return f"{code} = np.delete({code}, {features.largest}, axis=-1)"

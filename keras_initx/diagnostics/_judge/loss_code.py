@@ -51,6 +51,9 @@ def other_activation(
     if row.type == "ReLU" and name == "linear":
         # A slope of 1 on both sides.
         line = f"{code}.negative_slope = 1.0"
+    elif row.type == "Softmax" and name != "linear":
+        other = f'keras.layers.Activation("{name}")'
+        line = other_end(findings, f"{other}({code}.input)")
     elif row.type == "Softmax":
         line = other_end(findings, f"{code_of(last or row)}.input")
     else:

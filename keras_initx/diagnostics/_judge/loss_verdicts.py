@@ -2,36 +2,15 @@
 
 import math
 
-import numpy as np
-
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.loss_code import code_of, of_output, other_end
-from keras_initx.diagnostics._judge.output_verdicts import maker, output_row
+from keras_initx.diagnostics._judge.task_rows import output_row
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import (
-    expected_loss,
     is_broadcast,
-    logits_of,
-    loss_at_start,
-    visible,
 )
-from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import HINGES, REGRESSION, Task
+from keras_initx.diagnostics._measure.tasks import Task
 
-# The deviation of the logits. `he_normal` makes it 2 of normalized inputs. On digits
-# with Adam a deviation up to 3 costs nothing, 6 twice the epochs and 14 four times; a
-# small language model with a tied embedding needs three times as many at 6.
-LARGE = 5.0
-# Beside it, a loss above this many times that of a model that knows nothing: what
-# another one has learned has large logits too, but a small loss.
-HIGH_LOSS = 2.0
-# Without targets, the kernel has this many times the variance that it needs.
-_LARGE_VARIANCE = LARGE**2
-# Outputs of a regression beside the targets. With 6 times, the loss on digits is still
-# above the variance of the targets after 6 epochs of Adam; with 20, SGD diverges.
-LARGE_OUTPUTS = 10.0
-# A kernel below four times the variance 1 / fan_in is not the reason.
-_USUAL_VARIANCE = 4.0
 # The data have less than half of what the regularizers have. On digits L2 of 0.01 has
 # 0.5 and trains, 0.03 has 0.85 and is unsteady, 0.1 has 0.98 and learns nothing.
 DOMINANT = 0.9
@@ -51,49 +30,6 @@ def broadcast_targets(findings: Findings) -> Verdict | None:
             f"{outputs}: the loss compares {what}. {_aligned(findings, task)}"
         )
         return Verdict("broadcast_targets", task.layer, text)
-    return None
-
-
-def large_logits(findings: Findings) -> Verdict | None:
-    """Logits so large that a class is sure before anything is learned."""
-    for task in findings.seen.tasks:
-        found = _large_logits_of(findings, task)
-        if found is None:
-            continue
-        deviation, loss = found
-        expected = expected_loss([task])
-        beside = "" if expected is None else f" where {expected.name} is "
-        beside += "" if expected is None else f"{expected.value:.3g}"
-        row = _cause(findings, task, LARGE)
-        where = "the outputs" if row is None else findings.name(row)
-        text = (
-            f"{where}{of_output(task)}: the logits have a standard deviation of "
-            f"{deviation:.2g}, so that the model is sure of a class before it has "
-            f"learned one: the loss is {loss:.3g}{beside}. "
-            f"{_smaller(row, deviation)}"
-        )
-        return Verdict("large_logits", None if row is None else row.path, text)
-    return None if findings.seen.tasks else _large_logits_without_targets(findings)
-
-
-def large_outputs(findings: Findings) -> Verdict | None:
-    """Outputs of a regression that are far larger than the targets."""
-    for task in findings.seen.tasks:
-        if task.kind != REGRESSION:
-            continue
-        targets, outputs = (part.astype("float64") for part in visible(task))
-        scale = float(np.sqrt(np.mean(targets**2))) if targets.size else math.nan
-        size = float(np.sqrt(np.mean(outputs**2))) if outputs.size else math.nan
-        if not size > LARGE_OUTPUTS * max(scale, 1.0):
-            continue
-        row = _cause(findings, task, LARGE_OUTPUTS)
-        where = "the outputs" if row is None else findings.name(row)
-        text = (
-            f"{where}{of_output(task)}: the outputs have a size (root mean square) of "
-            f"{size:.2g}, and the targets one of {scale:.2g}. Training has to make the "
-            f"kernels smaller first. {_smaller(row, size / max(scale, 0.1))}"
-        )
-        return Verdict("large_outputs", None if row is None else row.path, text)
     return None
 
 
@@ -121,87 +57,6 @@ def dominant_regularization(findings: Findings) -> Verdict | None:
     return Verdict("dominant_regularization", row.path, text)
 
 
-def _large_logits_of(findings: Findings, task: Task) -> tuple[float, float] | None:
-    """The deviation of the logits and the loss, if both are large."""
-    logits = None if task.loss in HINGES else logits_of(task)
-    loss, expected = loss_at_start(task), expected_loss([task])
-    if logits is None or loss is None or not math.isfinite(loss):
-        return None
-    usual = math.log(task.classes) if expected is None else expected.value
-    deviation = float(np.sqrt(np.mean(logits**2)))
-    row = output_row(findings, task)
-    if row is not None and row.activation in ("softmax", "sigmoid"):
-        # Probabilities near 0 or 1 tell less of it.
-        deviation = max(deviation, row.scale)
-    is_large = deviation > LARGE and loss > HIGH_LOSS * usual
-    return (deviation, loss) if is_large else None
-
-
-def _large_logits_without_targets(findings: Findings) -> Verdict | None:
-    """A last kernel whose softmax or sigmoid is sure of a class."""
-    for row in findings.rows:
-        if not row.is_output or row.activation not in ("softmax", "sigmoid"):
-            continue
-        source = row if row.kernels else maker(findings, row, ("",))
-        kernel = None if source is None else source.kernel
-        if source is None or kernel is None or not LARGE < row.scale < math.inf:
-            continue
-        if kernel.scaled_variance > _LARGE_VARIANCE:
-            text = (
-                f"{findings.name(source)} makes logits with a standard deviation of "
-                f"{row.scale:.2g}, so that the model is sure of a class before it has "
-                f"learned one. Its kernel has {kernel.scaled_variance:.2g} times the "
-                f"variance 1 / fan_in. {_smaller(source, row.scale)}"
-            )
-            return Verdict("large_logits", source.path, text)
-    return None
-
-
-def _scaled_row(findings: Findings, task: Task) -> LayerRow | None:
-    """The layer whose kernel sets the scale of an output, if it is known.
-
-    An output that no layer made may be a product with the table of an embedding.
-    """
-    row = output_row(findings, task)
-    if row is not None and not row.kernels:
-        source = maker(findings, row, ("",))
-        row = source if source is not None and source.kernels else row
-    if row is not None and row.kernels:
-        return row
-    tied = [
-        other
-        for other in findings.rows
-        if other.type == "Embedding"
-        and other.kernel is not None
-        and other.kernel.shape[0] == task.outputs.shape[-1]
-    ]
-    return tied[0] if tied else row
-
-
-def _cause(findings: Findings, task: Task, limit: float) -> LayerRow | None:
-    """The layer whose kernel is too large; else the first one with a large signal."""
-    row = _scaled_row(findings, task)
-    kernel = None if row is None else row.kernel
-    if row is None or kernel is None or row.fan_in is None:
-        return row
-    if kernel.scaled_variance > _USUAL_VARIANCE:
-        return row
-    before = findings.linear_until(row)
-    return next((each for each in before if each.scale > limit / 2), row)
-
-
-def _smaller(row: LayerRow | None, factor: float) -> str:
-    """A line that makes the kernel of a layer smaller by a factor."""
-    kernel = None if row is None else row.kernel
-    is_lookup = kernel is not None and kernel.fan_in is None
-    is_large = kernel is not None and kernel.scaled_variance > _USUAL_VARIANCE
-    if row is None or not (is_lookup or is_large):
-        return "Use `keras_initx.lsuv(model, x)`."
-    name = "embeddings" if row.type == "Embedding" else "kernel"
-    variable = f"{code_of(row)}.{name}"
-    return f"Use `{variable}.assign({1 / factor:.1g} * {variable})`."
-
-
 def _aligned(findings: Findings, task: Task) -> str:
     """A line that gives the targets the shape of the outputs, where they have it."""
     targets, outputs, code = task.targets.shape, task.shape, task.code
@@ -215,4 +70,14 @@ def _aligned(findings: Findings, task: Task) -> str:
         last = "model.layers[-1]" if row is None else code_of(row)
         layer = f"keras.layers.Dense({targets[-1]})({last}.input)"
         return f"Use `{other_end(findings, layer)}`."
+    row = output_row(findings, task)
+    if (
+        len(outputs) == len(targets) + 1
+        and row is not None
+        and targets[0] == outputs[0]
+    ):
+        recurrent = [each for each in findings.rows if each.over_time is not None]
+        if recurrent:
+            # One output for each step, where one for each sequence is asked for.
+            return f"Use `{code_of(recurrent[-1])}.return_sequences = False`."
     return "Give both one shape."

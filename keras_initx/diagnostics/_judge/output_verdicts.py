@@ -10,19 +10,23 @@ from keras_initx.diagnostics._judge.loss_code import (
     other_activation,
     other_loss,
 )
+from keras_initx.diagnostics._judge.task_rows import (
+    RECTIFIERS,
+    maker,
+    of_classes,
+    output_row,
+)
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import are_probabilities, visible
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tasks import (
     BINARY,
     CATEGORICAL,
-    HINGES,
     SPARSE,
     Task,
 )
 
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")
-_RECTIFIERS = ("relu", "relu6")
 # The layers of Keras whose outputs may be any number.
 _LINEAR = ("Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D")
 _TOLERANCE = 1e-2
@@ -35,33 +39,11 @@ _MANY_CLASSES = 5
 _ENOUGH_ROWS = 16
 # Somebody has set the biases to the rareness of each class.
 _PRIMED = 0.25
-# What the best outputs within the range leave of the variance of the targets.
-_UNREACHABLE = 0.05
-_RANGES = {
-    "relu": (0.0, math.inf),
-    "relu6": (0.0, 6.0),
-    "softplus": (0.0, math.inf),
-    "exponential": (0.0, math.inf),
-    "sigmoid": (0.0, 1.0),
-    "hard_sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "hard_tanh": (-1.0, 1.0),
-    "softsign": (-1.0, 1.0),
-    "lecun_tanh": (-1.7159, 1.7159),
-    "elu": (-1.0, math.inf),
-    "selu": (-1.7581, math.inf),
-    "gelu": (-0.17, math.inf),
-    "silu": (-0.2785, math.inf),
-    "mish": (-0.3088, math.inf),
-}
-# Of these a large part of the difference is a matter of the squares.
-_DISTANCES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
 
 def probabilities_as_logits(findings: Findings) -> Verdict | None:
     """A softmax or sigmoid whose outputs the loss takes for logits."""
-    for task in _of_classes(findings):
+    for task in of_classes(findings):
         row = output_row(findings, task)
         activation = "" if row is None else row.activation
         if not task.from_logits or not _are_squashed(task, activation):
@@ -82,11 +64,11 @@ def probabilities_as_logits(findings: Findings) -> Verdict | None:
 
 def logits_as_probabilities(findings: Findings) -> Verdict | None:
     """Outputs of any size that the loss takes for probabilities."""
-    for task in _of_classes(findings):
+    for task in of_classes(findings):
         row = output_row(findings, task)
         activation = "" if row is None else row.activation
         share = _share_outside(task, row)
-        if task.from_logits or activation in _RECTIFIERS or not share:
+        if task.from_logits or activation in RECTIFIERS or not share:
             continue
         where = "the outputs" if row is None else findings.name(row)
         if activation and row is not None:
@@ -111,10 +93,11 @@ def double_softmax(findings: Findings) -> Verdict | None:
         before = maker(findings, row, (row.activation,))
         if before is None:
             continue
+        remedy = other_activation(findings, before, "linear", row)
         text = (
             f"{findings.name(row)} is a {row.activation} of the {row.activation} of "
             f"{findings.name(before)}: its inputs lie between 0 and 1, so that no "
-            f"probability comes near 0 or 1. {other_activation(findings, before, 'linear', row)}"
+            f"probability comes near 0 or 1. {remedy}"
         )
         return Verdict("double_softmax", row.path, text)
     return None
@@ -122,7 +105,7 @@ def double_softmax(findings: Findings) -> Verdict | None:
 
 def exclusive_sigmoid(findings: Findings) -> Verdict | None:
     """Classes that exclude each other, and outputs that do not."""
-    for task in _of_classes(findings):
+    for task in of_classes(findings):
         row = output_row(findings, task)
         is_sigmoid = row is not None and row.activation in _SIGMOIDS
         where = "the outputs" if row is None else findings.name(row)
@@ -132,7 +115,7 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
                 f"gradient of each {task.outputs.shape[-1]} times smaller"
             )
             loss = 'loss = "categorical_crossentropy"'
-        elif task.kind != BINARY and is_sigmoid and not task.from_logits:
+        elif is_sigmoid and not task.from_logits and _is_one_of_all(task):
             why = "the loss counts on probabilities of classes that sum up to 1"
             loss = ""
         else:
@@ -148,52 +131,6 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
         )
         return Verdict("exclusive_sigmoid", task.layer, text)
     return None
-
-
-def unreachable_targets(findings: Findings) -> Verdict | None:
-    """A last activation that cannot put out what is asked for."""
-    return _rectified_logits(findings) or _outside_range(findings)
-
-
-def output_row(findings: Findings, task: Task) -> LayerRow | None:
-    """The row that makes the output of a task."""
-    if task.layer is None:
-        return None
-    rows = [row for row in findings.rows if row.path == task.layer]
-    return next((row for row in rows if row.is_output), rows[-1] if rows else None)
-
-
-def maker(
-    findings: Findings, row: LayerRow, activations: tuple[str, ...]
-) -> LayerRow | None:
-    """The layer with such an activation whose output this layer gets, if there is one.
-
-    What one layer puts out and the next one gets has the same mean and deviation.
-    """
-    if row.kernels:
-        return None
-    for other in reversed(findings.rows[: findings.rows.index(row)]):
-        pairs = (
-            (other.mean, row.pre_activation_mean),
-            (other.std, row.pre_activation_std),
-        )
-        if other.activation in activations and all(
-            a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6)
-            for a, b in pairs
-        ):
-            return other
-    return None
-
-
-def _of_classes(findings: Findings) -> list[Task]:
-    """The tasks of classes with a cross-entropy."""
-    return [
-        task
-        for task in findings.seen.tasks
-        if task.kind in (BINARY, CATEGORICAL, SPARSE)
-        and task.loss not in HINGES
-        and task.outputs.size
-    ]
 
 
 def _are_squashed(task: Task, activation: str) -> bool:
@@ -218,6 +155,13 @@ def _share_outside(task: Task, row: LayerRow | None) -> str:
     return between if is_linear and not are_probabilities(outputs) else ""
 
 
+def _is_one_of_all(task: Task) -> bool:
+    """Whether targets are class numbers, or probabilities that sum up to 1."""
+    if task.kind == SPARSE:
+        return task.outputs.shape[-1] > 1
+    return task.kind == CATEGORICAL and are_probabilities(task.compared)
+
+
 def _are_exclusive(task: Task) -> bool:
     """Whether each row of targets has exactly one of many classes."""
     targets, outputs = visible(task)
@@ -233,56 +177,3 @@ def _are_exclusive(task: Task) -> bool:
     is_one = (rows == 1).sum(axis=-1) == 1
     is_zero = (rows == 0).sum(axis=-1) == rows.shape[-1] - 1
     return bool((is_one & is_zero).all())
-
-
-def _rectified_logits(findings: Findings) -> Verdict | None:
-    """A rectifier right before a softmax, or before a loss of classes."""
-    found: tuple[LayerRow, str] | None = None
-    for row in findings.rows:
-        if row.is_output and row.activation == "softmax" and found is None:
-            before = maker(findings, row, _RECTIFIERS)
-            found = None if before is None else (before, "linear")
-    for task in _of_classes(findings):
-        last = output_row(findings, task)
-        if last is not None and last.activation in _RECTIFIERS and found is None:
-            own = "sigmoid" if task.kind == BINARY else "softmax"
-            found = last, "linear" if task.from_logits else own
-    if found is None:
-        return None
-    row, activation = found
-    text = (
-        f"{findings.name(row)} is a rectifier right before the probabilities: about "
-        "half of its units are zero for an input, and have no gradient there. "
-        f"{other_activation(findings, row, activation)}"
-    )
-    return Verdict("unreachable_targets", row.path, text)
-
-
-def _outside_range(findings: Findings) -> Verdict | None:
-    """Targets of a regression that the last activation does not reach."""
-    for task in findings.seen.tasks:
-        row = output_row(findings, task)
-        if task.loss not in _DISTANCES or row is None or row.activation not in _RANGES:
-            continue
-        targets = visible(task)[0].astype("float64")
-        lower, upper = _RANGES[row.activation]
-        if not targets.size:
-            continue
-        lost = float(np.mean((targets - targets.clip(lower, upper)) ** 2))
-        if not lost > _UNREACHABLE * float(targets.var()) > 0:
-            continue
-        outside = ((targets < lower) | (targets > upper)).mean()
-        text = (
-            f"{findings.name(row)}{of_output(task)} puts out {_words(lower, upper)}, "
-            f"and {100 * outside:.2g} % of the targets lie elsewhere (they go from "
-            f"{targets.min():.3g} to {targets.max():.3g}). "
-            f"{other_activation(findings, row, 'linear')}"
-        )
-        return Verdict("unreachable_targets", row.path, text)
-    return None
-
-
-def _words(lower: float, upper: float) -> str:
-    if math.isinf(upper):
-        return f"no number below {lower:.3g}"
-    return f"numbers from {lower:.3g} to {upper:.3g}"

@@ -2,6 +2,11 @@
 
 from keras_initx.diagnostics._judge.activation_facts import activation_facts
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
+from keras_initx.diagnostics._judge.loss_code import (
+    code_of,
+    other_activation,
+    other_end,
+)
 from keras_initx.diagnostics._judge.remedies import (
     amplification,
     amplifying_layers,
@@ -118,13 +123,23 @@ def _advice_on_constants(findings: Findings, row: LayerRow) -> str:
     """What to do against outputs that are all the same."""
     activation = findings.activation(row)
     if row.activation == "softmax" and row.units == 1:
-        return "A softmax over one unit is always 1: use 'sigmoid'."
+        why = "A softmax over one unit is always 1."
+        return f"{why} {_instead_of_one_unit(findings, row)}"
     if is_choice(activation):
         return other_than_choice(activation)
     if activation and row.mean == 0 and row.kernel_norm > 0:
         # All pre-activations are within the part of the activation that is zero.
         return scale_remedy(findings, row, findings.linear_until(row), -1)
     return "Check the kernels and biases there, and the data."
+
+
+def _instead_of_one_unit(findings: Findings, row: LayerRow) -> str:
+    """A sigmoid, or for class numbers as many units as there are classes."""
+    tasks = [task for task in findings.seen.tasks if task.layer == row.path]
+    if not (tasks and tasks[0].kind == "sparse" and row.kernels):
+        return other_activation(findings, row, "sigmoid")
+    layer = f'keras.layers.Dense({int(tasks[0].targets.max()) + 1}, "softmax")'
+    return f"Use `{other_end(findings, f'{layer}({code_of(row)}.input)')}`."
 
 
 def _advice(findings: Findings, row: LayerRow) -> str:

@@ -1,26 +1,20 @@
 """Verdicts on the targets."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
+from keras_initx.diagnostics._judge.target_pairs import (
+    Pair,
+    code_of,
+    is_hinge,
+    pairs_of,
+)
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.loss_facts import loss_at_start
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.targets import (
-    PROBABLE,
-    TargetRow,
-    is_in_range,
-    loss_at_start,
-)
-from keras_initx.diagnostics._measure.tasks import (
-    BINARY,
-    CATEGORICAL,
-    REGRESSION,
-    SPARSE,
-    Task,
-)
+from keras_initx.diagnostics._measure.tasks import BINARY, REGRESSION, SPARSE, Task
 
 # Eight labels of two equally frequent classes are all the same in one batch of 128.
 FEW = 8
@@ -41,29 +35,9 @@ KNOWN = 0.11
 _SQUARES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
 
-class _Pair(NamedTuple):
-    task: Task
-    row: TargetRow
-
-    @property
-    def of(self) -> str:
-        return f" of '{self.task.name}'" if self.task.name else ""
-
-
-def labels_out_of_range(findings: Findings) -> Verdict | None:
-    """Targets that the loss has no meaning for."""
-    for pair in _pairs(findings):
-        found = _out_of_range(pair)
-        if found is not None:
-            wrong, advice = found
-            text = f"the targets{pair.of} {wrong}. {advice}"
-            return Verdict("labels_out_of_range", pair.task.layer, text)
-    return None
-
-
 def constant_targets(findings: Findings) -> Verdict | None:
     """Targets that are the same for all samples."""
-    for pair in _pairs(findings):
+    for pair in pairs_of(findings):
         task, row = pair
         if row.samples < FEW or not row.is_finite or not _is_constant(findings, pair):
             continue
@@ -71,9 +45,9 @@ def constant_targets(findings: Findings) -> Verdict | None:
         if row.minimum == row.maximum:
             what = f"{row.maximum:.4g}"
         text = (
-            f"the targets{pair.of} of all {row.samples} samples are {what}: nothing can "
-            "be learned from them but a bias. Check how they are made; samples that "
-            "are sorted by class must be shuffled, `order = "
+            f"the targets{pair.of} of all {row.samples} samples are {what}: nothing "
+            "can be learned from them but a bias. Check how they are made; samples "
+            "that are sorted by class must be shuffled, `order = "
             "np.random.permutation(len(y)); x, y = x[order], y[order]`, before a batch "
             "is taken. Where one class is rare, pass a larger batch."
         )
@@ -83,7 +57,7 @@ def constant_targets(findings: Findings) -> Verdict | None:
 
 def unscaled_targets(findings: Findings) -> Verdict | None:
     """Targets of a regression on another scale than the outputs."""
-    for pair in _pairs(findings):
+    for pair in pairs_of(findings):
         task, row = pair
         scales = _scales(pair)
         if scales is None or row.mean is None or row.std is None:
@@ -107,7 +81,7 @@ def unscaled_targets(findings: Findings) -> Verdict | None:
 
 def rare_classes(findings: Findings) -> Verdict | None:
     """Classes of a hundredth, to which the outputs give a half or a tenth at first."""
-    for pair in _pairs(findings):
+    for pair in pairs_of(findings):
         task, row = pair
         start = _start_of_rare(pair)
         layer = _last_linear(findings, task)
@@ -124,112 +98,10 @@ def rare_classes(findings: Findings) -> Verdict | None:
     return None
 
 
-def _pairs(findings: Findings) -> list[_Pair]:
-    """The tasks of a known kind, with what is known of their targets."""
-    seen = findings.seen
-    pairs = map(_Pair, seen.tasks, seen.targets)
-    return [pair for pair in pairs if pair.task.kind and pair.row.count]
-
-
-# Out of range
-
-
-def _out_of_range(pair: _Pair) -> tuple[str, str] | None:
-    """What is wrong with the targets, and what to do; None if nothing is."""
-    (task, row), y = pair, _code(pair.task)
-    if not row.is_finite:
-        return (
-            "have NaN or infinity",
-            f"Leave these samples out: `keep = np.isfinite(np.reshape({y}, (len({y}), "
-            "-1))).all(axis=1); x, y = x[keep], y[keep]`.",
-        )
-    if task.kind == SPARSE:
-        return _wrong_numbers(task)
-    if task.kind == BINARY and not _is_hinge(task):
-        return None if is_in_range(task) else _wrong_binary(row, y)
-    if task.kind == CATEGORICAL and not _is_hinge(task):
-        return _wrong_rows(task)
-    return None
-
-
-def _is_hinge(task: Task) -> bool:
-    return "hinge" in task.loss
-
-
-def _wrong_numbers(task: Task) -> tuple[str, str] | None:
-    """Class numbers that no output stands for."""
-    wrong, classes = task.labels_out_of_range, task.classes
-    labels, y = np.asarray(task.targets), _code(task)
-    if wrong.size == 0:
-        if (labels == np.round(labels)).all():
-            return None
-        return (
-            "are fractions where the loss takes the numbers of classes",
-            "Use `loss = 'mse'` for quantities.",
-        )
-    some = ", ".join(f"{label:.6g}" for label in wrong[:3])
-    more = ", ..." if wrong.size > 3 else ""
-    words = (
-        f"have the class numbers {some}{more}, where the {classes} outputs stand for "
-        f"0 to {classes - 1}"
-    )
-    least, most = labels.min(), labels.max()
-    if most - least < classes and classes > 1:
-        return words, f"Count from 0: `{y} = {y} - ({least:.6g})`."
-    if classes == 1:
-        return (
-            words,
-            "For two classes and one output use `loss = 'binary_crossentropy'` with "
-            "'sigmoid' as the last activation.",
-        )
-    if least < 0:
-        anew = f"{y} = np.unique({y}, return_inverse=True)[1]"
-        return words, f"Number the classes anew: `{anew}`."
-    return words, f"Give the last layer {most + 1:.6g} units, one for each class."
-
-
-def _wrong_binary(row: TargetRow, y: str) -> tuple[str, str] | None:
-    """Targets that are no probabilities."""
-    words = (
-        f"lie between {row.minimum:.4g} and {row.maximum:.4g}, where a binary cross-"
-        "entropy takes 0 to 1"
-    )
-    if row.minimum >= 0 and 100 < row.maximum <= 255:
-        return words, f"Scale them: `{y} = {y} / 255`."
-    least, width = row.minimum, row.maximum - row.minimum
-    if width == 0:
-        return words, "Check how they are made."
-    return words, f"For two classes use `{y} = ({y} - ({least:.6g})) / {width:.6g}`."
-
-
-def _wrong_rows(task: Task) -> tuple[str, str] | None:
-    """Rows that are no probabilities of classes that exclude each other."""
-    rows, y = np.asarray(task.targets, "float64"), _code(task)
-    if rows.shape[-1] != task.classes or task.classes < 2:
-        return None
-    rows = rows.reshape(-1, task.classes)
-    # One number in a row may be a weight times one-hot, as in policy gradients; rows
-    # of zeros are left out.
-    used = rows[np.count_nonzero(rows, axis=1) > 1]
-    sums = used.sum(axis=1)
-    is_wrong = np.abs(sums - 1) > PROBABLE
-    if not is_wrong.any() and not (used < -PROBABLE).any():
-        return None
-    share = 100 * is_wrong.sum() / len(rows)
-    return (
-        f"have rows that do not sum to 1 ({share:.3g} % of them, up to "
-        f"{sums.max():.4g}), where a categorical cross-entropy takes classes that "
-        "exclude each other",
-        "For several labels at a time use `loss = 'binary_crossentropy'` with "
-        "'sigmoid' as the last activation; for one use "
-        f"`{y} = {y} / np.maximum({y}.sum(axis=-1, keepdims=True), 1e-9)`.",
-    )
-
-
 # Constant
 
 
-def _is_constant(findings: Findings, pair: _Pair) -> bool:
+def _is_constant(findings: Findings, pair: Pair) -> bool:
     task, row = pair
     if not row.is_equal:
         return False
@@ -249,7 +121,7 @@ def _is_constant(findings: Findings, pair: _Pair) -> bool:
 # The scale
 
 
-def _scales(pair: _Pair) -> tuple[float, float] | None:
+def _scales(pair: Pair) -> tuple[float, float] | None:
     """How far the targets are from the outputs, and how far these spread."""
     task, row = pair
     outputs = np.asarray(task.outputs, "float64")
@@ -267,22 +139,17 @@ def _scales(pair: _Pair) -> tuple[float, float] | None:
 
 
 def _standardize(task: Task) -> str:
-    y = _code(task)
+    y = code_of(task)
     return f"{y} = ({y} - {y}.mean(axis=0)) / ({y}.std(axis=0) + 1e-9)"
-
-
-def _code(task: Task) -> str:
-    """Python code for the targets of a task."""
-    return getattr(task, "code", "y").replace("'", '"')
 
 
 # Rare
 
 
-def _start_of_rare(pair: _Pair) -> float | None:
+def _start_of_rare(pair: Pair) -> float | None:
     """The loss at the start, if it is far above the entropy of rare classes."""
     task, row = pair
-    if task.kind == REGRESSION or _is_hinge(task) or not row.entropy or row.count < FEW:
+    if task.kind == REGRESSION or is_hinge(task) or not row.entropy or row.count < FEW:
         return None
     if row.minimum < 0 or not row.frequencies:
         return None
@@ -305,11 +172,12 @@ def _last_linear(findings: Findings, task: Task) -> LayerRow | None:
 def _prior(task: Task, layer: LayerRow) -> str:
     """Code that sets the bias by the targets."""
     name = layer.path.split("/")[-1]
+    code = layer.code or f'model.get_layer("{name}")'
     units = layer.units
-    arguments = _code(task)
+    arguments = code_of(task)
     if task.kind == BINARY:
         arguments = f'np.reshape({arguments}, (-1, {units})), "sigmoid"'
     elif task.kind == SPARSE:
         arguments += f", classes={units}"
     prior = f"keras_initx.PriorBias.from_labels({arguments})"
-    return f'model.get_layer("{name}").bias.assign({prior}(({units},)))'
+    return f"{code}.bias.assign({prior}(({units},)))"

@@ -1,6 +1,6 @@
 """The verdicts: what is wrong, where it begins, and what to use instead."""
 
-from keras_initx.diagnostics._judge.effects import EFFECTS
+from keras_initx.diagnostics._judge.effects import EFFECTS, OF_DATA
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.judges import JUDGES, JUDGES_OF_WEIGHTS
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
@@ -27,8 +27,10 @@ def _is_effect(
     findings: Findings, cause: Verdict, verdict: Verdict, is_first: bool
 ) -> bool:
     """Whether one verdict follows from another, whose layer comes before its own."""
-    if verdict.kind not in EFFECTS.get(cause.kind, ()):
+    if cause is verdict or verdict.kind not in EFFECTS.get(cause.kind, ()):
         return False
+    if cause.kind in OF_DATA:
+        return True
     distance = findings.place(verdict.layer) - findings.place(cause.layer)
     is_later = distance > 0 or (distance == 0 and is_first)
     return is_later or verdict.is_of_gradient

@@ -7,28 +7,15 @@ import numpy as np
 
 from keras_initx._model.mean_and_variance import mean_and_variance
 from keras_initx._model.tensors import as_array
+from keras_initx.diagnostics._measure.number_kinds import kind_of_numbers
 
 # Below this share of its mean square, the variance of a feature is rounding.
 _ROUNDING = 1e-12
 # So many times as large as a typical feature: a network of two hidden layers that
 # learns the others to an R2 of 0.96 gets to 0.82 then with Adam; SGD diverges from 30.
 DOMINANT = 100.0
-# Of these many entries, evenly spaced, the kind of the numbers is told.
-_ENTRIES, _COUNTED = 2**12, 2**22
-# Kolmogorov's limit for one sample in a hundred of a uniform law, times sqrt(samples).
-_UNIFORM = 1.63
-_FEW_SAMPLES = 32
-# A row of so many columns may be an image.
-_IMAGE = 64
-# The largest number of a pixel, and what the brightest one of a batch passes.
-PIXEL, _BRIGHT = 255, 100
-# The largest lag-1 correlation of tokens side by side.
-_SMOOTH = 0.5
-# The median of word numbers is below this share of the largest one.
-_FIRST = 0.1
-# The columns of tokens have one law: their geometric means differ by less,
-# and by four standard errors.
-_ALIKE, _ERRORS = 3.0, 4
+# In so many entries, evenly spaced, zeros are counted.
+_COUNTED = 2**22
 
 
 @dataclasses.dataclass
@@ -116,7 +103,13 @@ def features_of(
         return None
     found.is_equal = len(array) > 1 and bool((array[1:2] == array[:1]).all())
     found.is_equal = found.is_equal and bool((array == array[:1]).all())
-    found.looks = _looks(array, axes, spatial, found)
+    found.looks = kind_of_numbers(
+        _table(array, axes),
+        (found.minimum, found.maximum),
+        found.largest if found.dominant == 1 else None,
+        spatial,
+        has_steps=array.ndim > 2,
+    )
     return found
 
 
@@ -164,56 +157,7 @@ def _lower_median(values: np.ndarray) -> float:
     return float(np.sort(values)[(values.size - 1) // 2]) if values.size else 0.0
 
 
-def _looks(
-    array: np.ndarray, axes: tuple[int, ...], spatial: int, found: Features
-) -> str:
-    """What the numbers seem to be, by their range and their law."""
-    is_picture = spatial > 1 or found.count >= _IMAGE
-    if found.minimum >= 0 and _BRIGHT < found.maximum <= PIXEL:
-        return "pixels" if is_picture else ""
-    if found.maximum <= PIXEL or spatial > 1:
-        return ""
+def _table(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """One column for each feature."""
     columns = int(np.prod([array.shape[axis] for axis in axes]))
-    table = np.moveaxis(array, axes, range(-len(axes), 0)).reshape(-1, columns)
-    if found.dominant == 1:
-        return "one id" if _is_id(_some(table[:, found.largest])) else ""
-    is_sequence = found.minimum >= 0 and (columns > 1 or array.ndim > 2)
-    rows = table[:: max(1, table.size // _ENTRIES)].astype("float64")
-    return "ids" if is_sequence and _are_tokens(rows) else ""
-
-
-def _some(values: np.ndarray) -> np.ndarray:
-    """These numbers, or of many some that are evenly spaced."""
-    return values[:: max(1, values.size // _ENTRIES)].astype("float64")
-
-
-def _is_id(values: np.ndarray) -> bool:
-    """Whether these are integers from near 0, spread evenly up to a large one."""
-    ordered = np.sort(values)
-    count, last = ordered.size, ordered[-1]
-    if count < _FEW_SAMPLES or ordered[0] < 0 or last <= PIXEL:
-        return False
-    if (ordered != np.round(ordered)).any():
-        return False
-    distance = np.abs(ordered / last - (np.arange(count) + 0.5) / count).max()
-    return bool(distance + 0.5 / count < _UNIFORM / np.sqrt(count))
-
-
-def _are_tokens(table: np.ndarray) -> bool:
-    """Whether all columns are integers of one law, and not a smooth signal.
-
-    The law is even, or that of words: most are among the first. Zeros may be padding.
-    """
-    used = table[table != 0]
-    if used.size < _FEW_SAMPLES or (used != np.round(used)).any():
-        return False
-    counts = np.maximum(1, np.count_nonzero(table, axis=0))
-    # Geometric means: a law of words has no mean square.
-    scales = np.log1p(table).sum(axis=0) / counts
-    error = np.log1p(used).std() / np.sqrt(counts.min())
-    if not np.ptp(scales) < np.log(_ALIKE) + _ERRORS * error:
-        return False
-    beside = table.ravel()
-    is_smooth = abs(np.corrcoef(beside[:-1], beside[1:])[0, 1]) > _SMOOTH
-    is_of_words = table.shape[1] > 1 and np.median(used) < _FIRST * used.max()
-    return not is_smooth and (is_of_words or _is_id(_some(used)))
+    return np.moveaxis(array, axes, range(-len(axes), 0)).reshape(-1, columns)

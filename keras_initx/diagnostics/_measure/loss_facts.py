@@ -88,13 +88,14 @@ def loss_at_start(task: Task) -> float | None:
 
 def visible(task: Task) -> tuple[np.ndarray, np.ndarray]:
     """The targets and outputs that count: no mask hides them, and no weight of 0."""
-    parts, weights = (task.compared, task.outputs), task.weights
-    if weights is None:
-        return parts
-    depth = weights.ndim
-    if any(part.shape[:depth] != weights.shape for part in parts):
-        return parts
-    targets, outputs = (part[weights > 0] for part in parts)
+    targets, outputs, weights = task.compared, task.outputs, task.weights
+    if weights is not None:
+        depth = weights.ndim
+        if targets.shape[:depth] == outputs.shape[:depth] == weights.shape:
+            targets, outputs = (part[weights > 0] for part in (targets, outputs))
+    if task.kind in (REGRESSION, BINARY) and targets.size == outputs.size:
+        # A last axis of 1 that only one of them has.
+        targets = targets.reshape(outputs.shape)
     return targets, outputs
 
 

@@ -175,6 +175,7 @@ class LayerRow:
         """Whether it averages positions, or takes one of them."""
         return "Pooling" in self.type
 
+    features: Features | None = None
     code: str = ""
 
     @property

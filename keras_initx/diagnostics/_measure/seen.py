@@ -36,6 +36,9 @@ class Seen:
         has_signal: bool. Whether the model ran, and not only its weights were seen.
         is_chain: bool. Whether each layer is known to get what the one before put out.
         expected_loss: ExpectedLoss or None. The loss of a model that knows nothing yet.
+        expected_loss: ExpectedLoss or None. The loss of a model that knows nothing yet.
+        leaves: list of Leaf. One for each array of the inputs.
+        targets: list of TargetRow. What the targets of each of `tasks` are.
     """
 
     rows: list[LayerRow]
@@ -48,6 +51,7 @@ class Seen:
     readers: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     attention: list[AttentionWeights] = dataclasses.field(default_factory=list)
     embeddings: list[EmbeddingScale] = dataclasses.field(default_factory=list)
+    expected_loss: ExpectedLoss | None = None
     leaves: list[Leaf] = dataclasses.field(default_factory=list)
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""What the targets of a model are: their range, their scale, how often each class is."""
+"""What the targets of a model are: their range and scale, and how often each is."""
 
 import dataclasses
 import math
@@ -15,6 +15,8 @@ from keras_initx.diagnostics._measure.tasks import (
 
 # How many class frequencies are kept; of more, the largest.
 _MOST = 1000
+# Of more numbers than these a part is looked at.
+_MANY = 2**22
 _TINY = 1e-7
 # Probabilities in bfloat16 lie between 0 and 1 within this, and sum to 1.
 PROBABLE = 1e-2
@@ -71,7 +73,7 @@ class TargetRow:
 
 def target_row(task: Task) -> TargetRow:
     """What the targets of a task are."""
-    targets = np.asarray(task.targets)
+    targets, weights = looked_at(task)
     if targets.dtype.kind not in "biuf" or targets.size == 0:
         return TargetRow(task.name, task.kind, len(np.atleast_1d(targets)), 0, 0.0, 0.0)
     values = targets.astype("float64")
@@ -89,7 +91,7 @@ def target_row(task: Task) -> TargetRow:
     if task.kind in (REGRESSION, "") and is_finite:
         row.mean, row.std = float(values.mean()), float(values.std())
     elif is_finite:
-        found = frequencies(task, values)
+        found = frequencies(task, values, weights)
         if found is not None:
             row.count, row.entropy = round(float(found.sum())), entropy_of(found)
             shares = found / max(found.sum(), _TINY)
@@ -110,9 +112,19 @@ def is_in_range(task: Task) -> bool:
     return task.labels_out_of_range.size == 0
 
 
-def frequencies(task: Task, values: np.ndarray) -> np.ndarray | None:
+def looked_at(task: Task) -> tuple[np.ndarray, np.ndarray | None]:
+    """The targets and their weights; of many, those beside the outputs."""
+    targets = np.asarray(task.targets)
+    if targets.size <= _MANY:
+        return targets, task.all_weights
+    return np.asarray(task.compared), task.weights
+
+
+def frequencies(
+    task: Task, values: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray | None:
     """How often each class occurs, among the targets that count; None if unknown."""
-    classes, weights = task.classes, task.all_weights
+    classes = task.classes
     if task.kind == SPARSE and classes > 1:
         labels = values.reshape(-1)
         is_used = (labels >= 0) & (labels < classes)
@@ -134,46 +146,3 @@ def entropy_of(counts: np.ndarray) -> float:
     total = counts.sum()
     shares = counts[counts > 0] / total if total else np.ones(1)
     return max(0.0, -math.fsum(shares * np.log(shares)))
-
-
-def loss_at_start(task: Task) -> float | None:
-    """The mean cross-entropy of the outputs as they are, of the labels that count."""
-    outputs = np.asarray(task.outputs, "float64")
-    labels = np.asarray(task.compared, "float64")
-    if not (np.isfinite(outputs).all() and np.isfinite(labels).all()):
-        return None
-    losses = _cross_entropies(task, outputs, labels)
-    if losses is None or losses.size == 0:
-        return None
-    weights = task.weights
-    if weights is not None and weights.size == losses.size and weights.any():
-        return float(np.average(losses.ravel(), weights=(weights != 0).ravel()))
-    return float(losses.mean())
-
-
-def _cross_entropies(
-    task: Task, outputs: np.ndarray, labels: np.ndarray
-) -> np.ndarray | None:
-    """One cross-entropy for each label."""
-    if task.kind == BINARY:
-        if labels.size != outputs.size:
-            return None
-        labels = labels.reshape(outputs.shape)
-        if task.from_logits:
-            return np.logaddexp(0, outputs) - labels * outputs
-        p = np.clip(outputs, _TINY, 1 - _TINY)
-        return -labels * np.log(p) - (1 - labels) * np.log(1 - p)
-    if task.from_logits:
-        peak = outputs.max(axis=-1, keepdims=True)
-        logs = outputs - peak
-        logs = logs - np.log(np.exp(logs).sum(axis=-1, keepdims=True))
-    else:
-        p = np.clip(outputs, _TINY, 1.0)
-        logs = np.log(p / p.sum(axis=-1, keepdims=True))
-    if task.kind == CATEGORICAL and labels.shape == outputs.shape:
-        return -(labels * logs).sum(axis=-1)
-    if task.kind == SPARSE and labels.size == outputs.size // outputs.shape[-1]:
-        places = np.clip(labels.astype("int64"), 0, outputs.shape[-1] - 1)
-        places = places.reshape(*outputs.shape[:-1], 1)
-        return -np.take_along_axis(logs, places, axis=-1)[..., 0]
-    return None

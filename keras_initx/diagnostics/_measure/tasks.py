@@ -1,8 +1,6 @@
 """What a model is asked for: each output beside its targets and its loss."""
 
 import dataclasses
-import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,44 +10,38 @@ from keras import losses, ops
 
 from keras_initx._keras import (
     compiled_loss,
-    is_of_keras,
     loss_over,
     mask_of,
     preserve_names,
 )
-from keras_initx._model.tensors import as_array
-from keras_initx.diagnostics._measure.losses import only_loss, total_loss
-
-REGRESSION, BINARY, CATEGORICAL, SPARSE = (
-    "regression",
-    "binary",
-    "categorical",
-    "sparse",
+from keras_initx.diagnostics._measure.known_losses import (
+    BINARY as BINARY,
 )
-# What each function of Keras compares; other functions are not known.
-_KINDS = {
-    "mean_squared_error": REGRESSION,
-    "mean_absolute_error": REGRESSION,
-    "mean_absolute_percentage_error": REGRESSION,
-    "mean_squared_logarithmic_error": REGRESSION,
-    "huber": REGRESSION,
-    "log_cosh": REGRESSION,
-    "poisson": REGRESSION,
-    "binary_crossentropy": BINARY,
-    "binary_focal_crossentropy": BINARY,
-    "hinge": BINARY,
-    "squared_hinge": BINARY,
-    "categorical_crossentropy": CATEGORICAL,
-    "categorical_focal_crossentropy": CATEGORICAL,
-    "categorical_hinge": CATEGORICAL,
-    "sparse_categorical_crossentropy": SPARSE,
-}
-# Scores of any size are what these compare.
-HINGES = ("hinge", "squared_hinge", "categorical_hinge")
-# So many numbers of an output are looked at: they take less time than a pass.
-_MOST = 2**20
-# So many samples are tried in a loss of one's own, and its numbers are float32.
-_FEW, _ROUNDING = 8, 1e-5
+from keras_initx.diagnostics._measure.known_losses import (
+    CATEGORICAL as CATEGORICAL,
+)
+from keras_initx.diagnostics._measure.known_losses import (
+    HINGES as HINGES,
+)
+from keras_initx.diagnostics._measure.known_losses import (
+    KINDS,
+    named,
+    resolved,
+)
+from keras_initx.diagnostics._measure.known_losses import (
+    REGRESSION as REGRESSION,
+)
+from keras_initx.diagnostics._measure.known_losses import (
+    SPARSE as SPARSE,
+)
+from keras_initx.diagnostics._measure.losses import only_loss, total_loss
+from keras_initx.diagnostics._measure.own_losses import changes_if_aligned
+from keras_initx.diagnostics._measure.task_parts import (
+    array_of,
+    beside,
+    steps_of,
+    weights_of,
+)
 
 
 @dataclasses.dataclass
@@ -153,7 +145,7 @@ def tasks_of(
         task = _task(function, targets, outputs, weight)
         # `compile` gives both one rank before it calls a mere function.
         if not task.loss and (loss is not None or isinstance(function, losses.Loss)):
-            task.is_broadcast = _changes_if_aligned(function, task.targets, outputs)
+            task.is_broadcast = changes_if_aligned(function, task.targets, outputs)
         task.layer, task.code = path_of(outputs), _code(y, targets)
         tasks.append(task)
 
@@ -208,33 +200,21 @@ class _Recorder(losses.Loss):
         self._function, self._note = function, note
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        function = _resolved(self._function, y_true, y_pred)
+        function = resolved(self._function, y_true, y_pred)
         self._note(function, y_true, y_pred, sample_weight)
         return ops.zeros(())
 
 
-def _resolved(loss: Any, targets: Any, outputs: Any) -> Any:
-    """The loss that is meant; `compile` takes the name of a family too."""
-    if not (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
-        return keras.losses.get(loss)
-    if outputs.shape[-1] == 1:
-        return losses.binary_crossentropy
-    is_sparse = len(targets.shape) < len(outputs.shape) or targets.shape[-1] == 1
-    if is_sparse:
-        return losses.sparse_categorical_crossentropy
-    return losses.categorical_crossentropy
-
-
 def _task(function: Any, targets: Any, outputs: Any, sample_weight: Any) -> Task:
     """What is compared by a loss."""
-    name, settings = _named(function)
-    targets, mask = _array(targets), mask_of(outputs)
-    steps = _steps(tuple(outputs.shape))
-    weights = _weights(targets, sample_weight, mask, settings.get("ignore_class"))
+    name, settings = named(function)
+    targets, mask = array_of(targets), mask_of(outputs)
+    steps = steps_of(tuple(outputs.shape))
+    weights = weights_of(targets, sample_weight, mask, settings.get("ignore_class"))
     task = Task(
-        _KINDS.get(name, "") if settings.get("axis", -1) == -1 else "",
+        KINDS.get(name, "") if settings.get("axis", -1) == -1 else "",
         targets,
-        _array(outputs[steps]),
+        array_of(outputs[steps]),
         loss=name,
         from_logits=name in HINGES or bool(settings.get("from_logits")),
         all_weights=weights,
@@ -242,8 +222,8 @@ def _task(function: Any, targets: Any, outputs: Any, sample_weight: Any) -> Task
         function=function,
         shape=tuple(outputs.shape),
     )
-    task.compared = _beside(targets, steps, outputs.shape)
-    task.weights = None if weights is None else _beside(weights, steps, outputs.shape)
+    task.compared = beside(targets, steps, outputs.shape)
+    task.weights = None if weights is None else beside(weights, steps, outputs.shape)
     return task
 
 
@@ -255,103 +235,3 @@ def _code(y: Any, targets: Any) -> str:
 
 def _is_list(y: Any) -> bool:
     return isinstance(y, list | tuple)
-
-
-def _changes_if_aligned(function: Any, targets: np.ndarray, outputs: Any) -> bool:
-    """Whether a loss is another one if its arguments have one shape.
-
-    It has then compared each output with several targets; unless it also differs
-    between the two ways to give them one shape, and so reads the shapes itself.
-    """
-    shape = tuple(outputs.shape)
-    if targets.size != math.prod(shape) or targets.shape == shape:
-        return False
-    if targets.shape[:1] != shape[:1] or targets.dtype.kind not in "biuf":
-        return False
-    few = _array(outputs[:_FEW]).astype("float32")
-    own = targets[:_FEW].astype("float32")
-    pairs = (own, few), (own.reshape(few.shape), few), (own, few.reshape(own.shape))
-    try:
-        given, one, other = (_mean_of(function, *pair) for pair in pairs)
-    except Exception:
-        # It is code of a user, which takes what it takes.
-        return False
-    return math.isclose(one, other, rel_tol=_ROUNDING) and not math.isclose(
-        given, one, rel_tol=100 * _ROUNDING
-    )
-
-
-def _mean_of(function: Any, targets: np.ndarray, outputs: np.ndarray) -> float:
-    losses_ = function(*map(ops.convert_to_tensor, (targets, outputs)))
-    return float(np.mean(as_array(losses_)))
-
-
-def _named(function: Any) -> tuple[str, dict[str, Any]]:
-    """The name of a loss as a function of Keras has it, and its settings."""
-    settings: dict[str, Any] = {}
-    while isinstance(function, functools.partial):
-        settings = {**function.keywords, **settings}
-        function = function.func
-    if isinstance(function, losses.Loss) and is_of_keras(function):
-        keys = ("from_logits", "label_smoothing", "axis", "ignore_class")
-        settings = {key: getattr(function, key, None) for key in keys} | settings
-        if settings["axis"] is None:
-            del settings["axis"]
-        function = getattr(function, "fn", function)
-    name = getattr(function, "__name__", type(function).__name__)
-    is_known = getattr(losses, name, None) is function and name in _KINDS
-    return name if is_known else "", settings
-
-
-def _array(value: Any) -> np.ndarray:
-    """A tensor, array, list or number in NumPy; bfloat16 as float32."""
-    if not isinstance(value, np.ndarray):
-        value = as_array(ops.convert_to_tensor(value))
-    return value if value.dtype.kind in "biufUSO" else value.astype("float32")
-
-
-def _steps(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """Which samples of an output are looked at, and which of its further positions."""
-    steps = []
-    left = math.prod(shape)
-    for size in shape[: max(1, len(shape) - 1)]:
-        step = max(1, min(size, math.ceil(left / _MOST)))
-        steps.append(slice(None, None, step))
-        left = left * math.ceil(size / step) // max(size, 1)
-    return tuple(steps) if shape else ()
-
-
-def _beside(
-    array: np.ndarray, steps: tuple[slice, ...], shape: tuple[int, ...]
-) -> np.ndarray:
-    """The part of targets or weights that belongs to these parts of an output."""
-    axes = zip(array.shape, steps, shape, strict=False)
-    own = (step if size == other else slice(None) for size, step, other in axes)
-    return array[tuple(own)]
-
-
-def _weights(
-    targets: np.ndarray, sample_weight: Any, mask: Any, ignored: Any
-) -> np.ndarray | None:
-    """How much each target counts; None if all count alike."""
-    found: np.ndarray | None = None
-    for part in (sample_weight, mask):
-        if part is None:
-            continue
-        part = _array(part).astype("float32")
-        if part.ndim > 1 and part.shape[-1] == 1:
-            part = part[..., 0]
-        found = part if found is None else _times(found, part)
-    if ignored is not None:
-        counts = (targets != ignored).astype("float32")
-        if counts.ndim > 1 and counts.shape[-1] == 1:
-            counts = counts[..., 0]
-        found = counts if found is None else _times(found, counts)
-    return found
-
-
-def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The product of two arrays of weights, of which one may have fewer axes."""
-    rank = max(a.ndim, b.ndim)
-    a, b = (part.reshape(part.shape + (1,) * (rank - part.ndim)) for part in (a, b))
-    return a * b

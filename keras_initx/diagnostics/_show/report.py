@@ -208,6 +208,8 @@ class SignalReport(RowReport[LayerRow]):
         words = [_LEGEND if self.has_signal else _WEIGHTS_LEGEND]
         if self.loss is not None:
             words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}."]
+            beside = "" if self._expected_loss is None else f" ({self._expected_loss})"
+            words += [_GRADIENT_LEGEND, f"Loss: {number(self.loss)}{beside}."]
         words += [
             f"{_start(row)}: {row.features}" for row in self.inputs if row.features
         ]
