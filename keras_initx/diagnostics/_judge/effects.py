@@ -35,6 +35,7 @@ EFFECTS = {
         "explodes_over_time",
         "forgets",
         "gates_shut",
+        "uneven_samples",
         "no_gradient",
         "vanishing_gradient",
         "exploding_gradient",
