@@ -18,7 +18,7 @@ from keras_initx.diagnostics._measure.seen import Seen
 
 pytestmark = pytest.mark.same_on_each_backend
 
-SAMPLES, STEPS, WORDS, SIZE = 16, 12, 50, 16
+SAMPLES, STEPS, WORDS, SIZE = 8, 12, 50, 16
 rng = np.random.default_rng(0)
 X = rng.normal(size=(SAMPLES, 8)).astype("float32")
 SEQUENCES = rng.normal(size=(SAMPLES, STEPS, 8)).astype("float32")
