@@ -27,7 +27,7 @@ from keras_initx.diagnostics._measure.attention_weights import (
     scores_over_several,
     weights_of,
 )
-from keras_initx.diagnostics._measure.paths import path_of
+from keras_initx.diagnostics._measure.path_of_call import path_of
 
 # Layers that only apply a function, for the layer that they are within.
 _FUNCTIONS = (layers.Softmax, layers.Activation)

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from keras_initx._model.observer import LayerCall
 from keras_initx._model.tensors import as_array, is_float_tensor
-from keras_initx.diagnostics._measure.paths import path_of
+from keras_initx.diagnostics._measure.path_of_call import path_of
 
 _SAMPLES, _POSITIONS = 8, 64
 # What is left over where a tensor is not a multiple of the tokens plus positions.

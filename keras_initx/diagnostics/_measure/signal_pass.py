@@ -23,7 +23,7 @@ from keras_initx.diagnostics._measure.kernels import Kernel, kernels_of
 from keras_initx.diagnostics._measure.noise import NOISE, argument_of, noise_of, rate_of
 from keras_initx.diagnostics._measure.normalized import numbers_of
 from keras_initx.diagnostics._measure.over_time import ends, over_time
-from keras_initx.diagnostics._measure.paths import path_of
+from keras_initx.diagnostics._measure.path_of_call import path_of
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.statistics import (
     Statistics,
