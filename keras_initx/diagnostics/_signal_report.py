@@ -58,6 +58,10 @@ def signal_report(
     - for `SimpleRNN`, `LSTM` and `GRU`: the standard deviation of the state after the
       first, the middle and the last step, the share of saturated gates, and with a loss
       the gradient at the input of the first step beside that of the last one;
+    - for layers that add noise, its scale beside the signal; for normalizations, over
+      how many numbers they go;
+    - for attention the largest weight of a query, in `report.attention`; for embeddings
+      their scale beside that of positions, in `report.embeddings`;
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
       of the kernel, and the norm of the gradient of the output.
 
