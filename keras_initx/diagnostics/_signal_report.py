@@ -71,6 +71,10 @@ def signal_report(
       features are, how many are constant, and the share of the largest one;
     - with `y` and a loss: mean and deviation of the targets, or how often each class
       occurs, and the entropy of that;
+    - for layers that add noise, its scale beside the signal; for normalizations, over
+      how many numbers they go;
+    - for attention the largest weight of a query, in `report.attention`; for embeddings
+      their scale beside that of positions, in `report.embeddings`;
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
       of the kernel, and the norm of the gradient of the output.
 

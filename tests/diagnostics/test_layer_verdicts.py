@@ -18,7 +18,7 @@ from keras_initx.diagnostics._measure.seen import Seen
 
 pytestmark = pytest.mark.same_on_each_backend
 
-SAMPLES, STEPS, WORDS, SIZE = 16, 12, 50, 16
+SAMPLES, STEPS, WORDS, SIZE = 8, 12, 50, 16
 rng = np.random.default_rng(0)
 X = rng.normal(size=(SAMPLES, 8)).astype("float32")
 SEQUENCES = rng.normal(size=(SAMPLES, STEPS, 8)).astype("float32")
@@ -53,6 +53,7 @@ def lines(verdict):
         (layers.AlphaDropout(0.1), 1 / 3),
         (layers.GaussianNoise(0.5), 0.5 / SEQUENCES.std()),
         (layers.LSTM(4, return_sequences=True, recurrent_dropout=0.5), 1.0),
+        (layers.RNN(layers.GRUCell(4, dropout=0.2), return_sequences=True), 0.5),
         (layers.Dropout(0.0), None),
         (layers.LayerNormalization(), None),
     ],
@@ -295,6 +296,19 @@ def limits_of(**quantities):
 def test_the_limits_of_embeddings(inside, outside, kind):
     assert limits_of(**inside) == "healthy"
     assert limits_of(**outside) == kind
+
+
+@pytest.mark.parametrize("kind", ["attention", "gates"])
+def test_large_embeddings_explain_what_they_bring_about(kind):
+    start = keras.Input((STEPS,), dtype="int32")
+    hidden = embedding(100.0)(start)
+    if kind == "attention":
+        hidden = layers.MultiHeadAttention(2, 8)(hidden, hidden)
+    out = layers.Dense(1)(layers.LSTM(4)(hidden))
+    report = signal_report(keras.Model(start, out), IDS)
+    assert [each.kind for each in report.verdicts] == ["large_embeddings"]
+    if kind == "attention":
+        assert report.attention[0].sharpness > 0.9
 
 
 class Tied(layers.Layer):

@@ -50,13 +50,9 @@ def _advice(seen: AttentionWeights) -> str:
             f"Use `keras.layers.MultiHeadAttention(num_heads=1, key_dim={size})`, "
             "which does, after a projection."
         )
-    factor = 1 / seen.score_std
-    root = "the square root of the size of a key, or by their standard deviation"
+    # Scores that overflow have no deviation.
+    std = seen.score_std if math.isfinite(seen.score_std) else 1e4
     return (
-        f"Divide them by {root}: "
-        f"`scores = scores * {_digits(factor)}` before the softmax."
+        "Divide them by the square root of the size of a key, or by their standard "
+        f"deviation: `scores = scores * {1 / std:.2g}` before the softmax."
     )
-
-
-def _digits(value: float) -> str:
-    return f"{value:.2g}" if math.isfinite(value) else "0.01"

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_initx._model.layer_tree import label
 from keras_initx._model.observer import LayerCall
 from keras_initx._model.tensors import as_array, is_float_tensor
+from keras_initx.diagnostics._measure.path_of_call import path_of
 
-_SAMPLES, _POSITIONS = 16, 256
+_SAMPLES, _POSITIONS = 8, 64
 # What is left over where a tensor is not a multiple of the tokens plus positions.
 _REST = 1e-4
 
@@ -66,13 +66,13 @@ class EmbeddingWatch:
         if not isinstance(layer, layers.Embedding) or not is_float_tensor(output):
             return
         shape = (layer.input_dim, layer.output_dim)
-        scale = EmbeddingScale(label(layer), *shape, std or 0.0)
+        scale = EmbeddingScale(path_of(call), *shape, std or 0.0)
         self.found.append(scale)
         if ids is None or len(output.shape) != 3 or not _varies(ids):
             return
         if self._tokens is None:
             values = _part(output)
-            self._tokens = _Tokens(scale, tuple(output.shape), values, values)
+            self._tokens = _Tokens(scale, tuple(output.shape), values)
             self._tokens.seen = weakref.ref(output)
 
     def changed(self, call: LayerCall, tensors: Any) -> None:
@@ -86,18 +86,24 @@ class EmbeddingWatch:
                 continue
             if tuple(tensor.shape) == tokens.shape:
                 tokens.seen = weakref.ref(tensor)
-                tokens.compare(label(call.layer), _part(tensor))
+                tokens.compare(path_of(call), _part(tensor))
 
     def consumed(self) -> None:
         """A layer with a kernel has run: what comes after it is no embedding."""
         self._tokens = None
 
-    def note_outputs(self, output: Any, is_of_kernel: bool) -> None:
-        """Whether an output of the model is a product with an embedding's table."""
-        if is_of_kernel or not is_float_tensor(output) or len(output.shape) < 3:
+    def note_outputs(self, output: Any, units: set[int]) -> None:
+        """Whether an output of the model is a product with an embedding's table.
+
+        Args:
+            output: One of the outputs.
+            units: set of int. The numbers of units that layers with kernels have: with
+                one of these, the output is made by such a layer.
+        """
+        if not is_float_tensor(output) or len(output.shape) < 3:
             return
         for scale in self.found:
-            if output.shape[-1] == scale.vocabulary > scale.dimension // 4:
+            if output.shape[-1] == scale.vocabulary and scale.vocabulary not in units:
                 scale.logits_std = float(np.std(_part(output), dtype="float64"))
 
 
@@ -108,7 +114,7 @@ class _Tokens:
     scale: EmbeddingScale
     shape: tuple[int, ...]
     values: np.ndarray
-    _before: np.ndarray
+    # What was compared last, so that it is not compared again.
     seen: Any = None
 
     def compare(self, path: str, values: np.ndarray) -> None:

@@ -50,7 +50,10 @@ def argument_of(layer: layers.Layer) -> str:
 def _rates(layer: layers.Layer) -> dict[str, float]:
     """The shares that a layer drops, by their arguments."""
     names = ("rate",) if isinstance(layer, NOISE) else _ARGUMENTS
-    found: dict[str, Any] = {name: getattr(layer, name, None) for name in names}
+    cell = getattr(layer, "cell", None)
+    found: dict[str, Any] = {
+        name: getattr(layer, name, getattr(cell, name, None)) for name in names
+    }
     return {name: rate for name, rate in found.items() if _is_rate(rate)}
 
 

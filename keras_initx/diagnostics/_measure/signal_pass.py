@@ -18,7 +18,7 @@ from keras_initx.diagnostics._measure.activation_bounds import (
     activation_of,
     flat_parts,
 )
-from keras_initx.diagnostics._measure.attention_weights import AttentionWatch
+from keras_initx.diagnostics._measure.attention_watch import AttentionWatch
 from keras_initx.diagnostics._measure.data_path import DataPath
 from keras_initx.diagnostics._measure.embeddings import EmbeddingWatch
 from keras_initx.diagnostics._measure.first_kernels import features_at
@@ -27,6 +27,7 @@ from keras_initx.diagnostics._measure.merges import INPUT, Flow
 from keras_initx.diagnostics._measure.noise import NOISE, argument_of, noise_of, rate_of
 from keras_initx.diagnostics._measure.normalized import numbers_of
 from keras_initx.diagnostics._measure.over_time import ends, over_time
+from keras_initx.diagnostics._measure.path_of_call import path_of
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.small_factors import small_factor
 from keras_initx.diagnostics._measure.statistics import (
@@ -137,8 +138,8 @@ class SignalPass(QuietObserver):
             state = self._tensors.get(id(leaf))
             if state is not None and state.row is not None:
                 state.row.is_output = state.reference() is leaf
-            row = None if state is None else state.row
-            self.embeddings.note_outputs(leaf, row is not None and bool(row.kernels))
+            units = {row.units for row in self.rows if row.fan_in is not None}
+            self.embeddings.note_outputs(leaf, units)
 
     def path_of(self, tensor: Any) -> str | None:
         """The path of the row that made a tensor, if one did."""
@@ -164,7 +165,7 @@ class SignalPass(QuietObserver):
         for parent in call.parents:
             self._layers[id(parent)].is_container = True
         own = kernels_of(layer)
-        row = LayerRow(_path(call), type(layer).__name__)
+        row = LayerRow(path_of(call), type(layer).__name__)
         row.activation = activation_of(layer)
         row.kernels = [kernel.row for kernel in own]
         if row.fan_in is not None:
@@ -256,7 +257,7 @@ class SignalPass(QuietObserver):
     def _note_reading(self, call: LayerCall) -> None:
         """Tells the flow what a layer gets; the model itself gets the inputs."""
         if call.parents:
-            self.flow.read(call.layer, _path(call), (call.args, call.kwargs))
+            self.flow.read(call.layer, path_of_call(call), (call.args, call.kwargs))
             return
         for leaf in keras.tree.flatten((call.args, call.kwargs)):
             if is_float_tensor(leaf):
@@ -338,12 +339,3 @@ class SignalPass(QuietObserver):
             if known is not None and len(inputs.shape) == rank:
                 axes = known.channels
         return tuple(sorted({axis % rank for axis in axes} - {0}))
-
-
-def _path(call: LayerCall) -> str:
-    """The layer's path; a layer without weights may have none."""
-    layer, parents = call.layer, call.parents[1:]
-    if layer.path:
-        return layer.path
-    prefix = (label(parents[-1]),) if parents else ()
-    return "/".join((*prefix, layer.name))
