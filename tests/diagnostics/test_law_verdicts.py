@@ -411,13 +411,7 @@ def test_features_that_a_sine_takes_in():
 
 
 def test_biases_are_named_as_such():
-    """They differ, so that the inputs do not become alike, and stay above zero."""
-    model = mlp(["he_normal"] * 4)
-    values = RANDOM.normal(size=UNITS) * 30
-    model.get_layer("d1").bias.assign(np.where(np.arange(UNITS) < 4, values, 0))
-    x = 0.5 * X
-    found = signal_report(model, x).verdicts
-    assert [each.kind for each in found] in (["healthy"], ["exploding_signal"])
+    """Those that differ from unit to unit, while the kernels are right."""
     last = row("c", own=1.0, pre_activation_std=5e3)
     biased = row("b", own=5e3, pre_activation_std=5e3, bias_rms=5e3)
     assert judged(row("a"), biased, last) == [("exploding_signal", "b")]
