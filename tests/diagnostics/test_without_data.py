@@ -227,7 +227,6 @@ def subclassed(kernel):
         lambda: keras.Sequential(
             [keras.Input((4,)), layers.Dense(2, kernel_initializer=normal(stddev=1e-4))]
         ),
-        lambda: keras.applications.MobileNet(weights=None, input_shape=(32, 32, 3)),
     ],
 )
 def test_what_data_would_have_to_tell(model):
