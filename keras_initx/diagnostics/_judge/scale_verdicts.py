@@ -83,7 +83,9 @@ def vanishing_signal(findings: Findings) -> Verdict | None:
         f"activations is below {limit:.1g}; in the last layer it is "
         f"{rows[-1].scale:.2g}."
     )
-    cause = cause_of(findings, segment(findings, first), -1)
+    made_it = segment(findings, first)
+    is_dead = any((row.dead or 0.0) > DEAD for row in made_it[:-1])
+    cause = None if is_dead else cause_of(findings, made_it, -1)
     before = findings.linear_until(first)
     if cause is None:
         remedy = scale_remedy(findings, first, before, -1)
