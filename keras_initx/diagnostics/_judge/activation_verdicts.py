@@ -2,14 +2,10 @@
 
 import math
 
+from keras_initx.diagnostics._judge.cause_texts import cause_remedy, told
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
-from keras_initx.diagnostics._judge.remedies import (
-    LSUV,
-    NORMALIZE,
-    cause_remedy,
-    told,
-)
+from keras_initx.diagnostics._judge.remedies import LSUV, NORMALIZE
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.activation_bounds import RECTIFIERS
 from keras_initx.diagnostics._measure.rows import LayerRow

@@ -3,14 +3,11 @@
 import math
 
 from keras_initx.diagnostics._judge.activation_verdicts import DEAD, SATURATED
+from keras_initx.diagnostics._judge.cause_texts import verdict_on
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
 from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
-from keras_initx.diagnostics._judge.remedies import (
-    remedy_of_growth,
-    scale_remedy,
-    verdict_on,
-)
+from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
 from keras_initx.diagnostics._judge.sample_verdicts import COLLAPSED
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow

@@ -34,7 +34,9 @@ class SignalReport(RowReport[LayerRow]):
         rows: list of rows, each with the attributes `path`, `type`, `calls`,
             `activation`, `dtype`, `units`, `fan_in`, `fan_out`, `pre_activation_mean`,
             `pre_activation_std`, `mean`, `std`, `dead`, `saturated`, `cosine`,
-            `spread`, `output_gradient`, `gradient`, `gradient_ratio`, `kernels` and,
+            `spread`, `output_gradient`, `gradient`, `gradient_ratio`, `input_rms`,
+            `own_gain` (the root mean square of the pre-activation over `input_rms`),
+            `bias_rms`, `kernels` (each with `std` and `law`) and,
             for a recurrent layer, `over_time`: with `steps`, `first_std`, `middle_std`,
             `last_std`, `saturated_gates`, `shut_units`, `first_gradient`,
             `last_gradient` and `gradient_ratio`.
