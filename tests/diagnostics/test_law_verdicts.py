@@ -490,3 +490,17 @@ def test_ordinary_kernels_are_healthy(initializer):
     assert told(model) == [("healthy", None)]
     assert told(model, 255 * np.abs(X)) == [("healthy", None)]
     assert signal_report(model).is_healthy
+
+
+def test_a_normalization_that_multiplies_by_zero():
+    """The kernels before it are not to blame."""
+    flat = {"pre_activation_std": 0.0, "dead": 1.0, "activation": "relu"}
+    for before, words in (
+        ([row("a"), normalization()], 'Use `gamma_initializer="ones"` there.'),
+        ([row("a"), row("b")], '`kernel_initializer="he_normal"`.'),
+    ):
+        activation = row("relu", **flat, kernels=[])
+        activation.type = "ReLU"
+        (found, *_) = verdicts(Seen([*before, activation, row("c")], []))
+        assert found.kind == "dead_units"
+        assert found.text.endswith(words)
