@@ -93,8 +93,7 @@ def test_how_it_reads():
 def test_the_same_kernels_as_with_data():
     steps = [
         layers.Embedding(9, 8),
-        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
-        layers.Conv1D(8, 3, activation=layers.LeakyReLU()),
+        layers.Dense(8, layers.LeakyReLU()),
         layers.LayerNormalization(),
         keras.Sequential([layers.Dense(6, "relu"), layers.Dense(4)]),
     ]
@@ -113,6 +112,13 @@ def test_the_same_kernels_as_with_data():
     assert {
         row.path: row.activation for row in signal_report(model) if row.kernels
     } == (names)
+
+
+def test_a_recurrent_layer_is_one_row():
+    both = layers.Bidirectional(layers.LSTM(4))
+    report = signal_report(keras.Sequential([keras.Input((7, 8)), both]))
+    assert [row.type for row in report] == ["LSTM", "LSTM"]
+    assert [kernel.fan_in for row in report for kernel in row.kernels] == [8, 4] * 2
 
 
 def twice():
