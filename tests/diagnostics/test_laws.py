@@ -17,7 +17,6 @@ pytestmark = pytest.mark.same_on_each_backend
 
 RANDOM = np.random.default_rng(0)
 NAMES = {"keras": keras, "keras_initx": keras_initx}
-CHANNELS = 64
 
 
 def batch(*shape):
@@ -28,13 +27,15 @@ def report_on(layer, x):
     return signal_report(keras.Sequential([keras.Input(x.shape[1:]), layer]), x)
 
 
+def kernels_of(layer, shape):
+    """What a report says of the kernels of a layer that does not run."""
+    layer.build((None, *shape))
+    return [kernel for row in signal_report(layer) for kernel in row.kernels]
+
+
 def standard_error(kernel):
     """Four of them: the relative error of the deviation of so many numbers."""
     return SIGMAS / math.sqrt(2 * math.prod(kernel.shape))
-
-
-def image(channels=CHANNELS):
-    return batch(2, 4, 4, channels)
 
 
 # Counted by hand: the layer, its input, the fan-ins that an initializer counts by the
@@ -93,46 +94,59 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("case", CASES)
+# Each case with some rule: an initializer does not know in which layer it is.
+PAIRS = list(zip(CASES, [*RULES, *RULES], strict=True))
+EVERY_PAIR = [(case, rule) for case in CASES for rule in RULES]
+
+
+@pytest.mark.parametrize(("case", "rule"), EVERY_PAIR)
 def test_the_fans_that_were_counted_and_those_of_the_layer(case, rule):
     make, shape, *fans = CASES[case]
-    (row,) = report_on(make(rule), batch(2, *shape)).rows
-    kernel, law = row.kernel, row.kernel.law
+    layer = make("zeros")
+    layer.build((None, *shape))
+    name = "depthwise_initializer" if case == "depthwise" else "kernel_initializer"
+    setattr(layer, name, keras.initializers.get(rule))
+    law = signal_report(layer)[0].kernel.law
     assert law.name == rule
     assert [law.fan_in, law.right_fan_in, law.fan_out, law.right_fan_out] == fans
     assert law.std == pytest.approx(RULES[rule](fans[0], fans[2]))
     assert law.right_std == pytest.approx(RULES[rule](fans[1], fans[3]))
-    assert kernel.std == pytest.approx(law.std, rel=standard_error(kernel))
 
 
-@pytest.mark.parametrize("rule", [*RULES, "orthogonal", "haar_orthogonal"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "rule"), PAIRS)
+def test_a_kernel_is_drawn_by_its_law(case, rule):
+    make, shape, *_ = CASES[case]
+    (kernel,) = kernels_of(make(rule), shape)
+    assert kernel.std == pytest.approx(kernel.law.std, rel=standard_error(kernel))
+
+
+@pytest.mark.parametrize(
+    ("case", "rule"),
+    [*PAIRS, ("depthwise", "orthogonal"), ("transposed", "haar_orthogonal")],
+)
 def test_the_remedy_of_a_law_draws_with_the_right_deviation(case, rule):
     make, shape, *_ = CASES[case]
-    law = report_on(make(rule), batch(2, *shape)).rows[0].kernel.law
+    law = kernels_of(make(rule), shape)[0].law
     argument, code = law.remedy.split("=", 1)
     argument = argument.removesuffix("_initializer")
     assert argument == ("depthwise" if case == "depthwise" else "kernel")
-    (row,) = report_on(make(eval(code, NAMES)), batch(2, *shape)).rows
-    error = standard_error(row.kernel)
-    assert row.kernel.std == pytest.approx(law.right_std, rel=error)
-    assert row.kernel.law.factor == pytest.approx(1)
+    (kernel,) = kernels_of(make(eval(code, NAMES)), shape)
+    assert kernel.std == pytest.approx(law.right_std, rel=standard_error(kernel))
+    assert kernel.law.factor == pytest.approx(1)
 
 
 def test_an_orthogonal_kernel_of_a_depthwise_convolution():
     """One column of 576 numbers has length 1, where each of 64 columns of 9 should."""
     layer = layers.DepthwiseConv2D(3, depthwise_initializer="orthogonal")
-    law = report_on(layer, image()).rows[0].kernel.law
-    assert (law.std, law.right_std) == pytest.approx((1 / 24, 1 / 3))
-    assert report_on(layer, image()).rows[0].kernel.std == pytest.approx(1 / 24, 0.05)
+    (kernel,) = kernels_of(layer, (4, 4, 64))
+    assert (kernel.law.std, kernel.law.right_std) == pytest.approx((1 / 24, 1 / 3))
+    assert kernel.std == pytest.approx(1 / 24, rel=0.05)
 
 
 def test_attention_knows_its_axes():
     layer = layers.MultiHeadAttention(4, 16, kernel_initializer="he_normal")
-    x = keras.Input((5, 64))
-    report = signal_report(keras.Model(x, layer(x, x)), batch(2, 5, 64))
-    laws = [kernel.law for row in report.rows for kernel in row.kernels]
+    layer.build((None, 5, 64), (None, 5, 64))
+    laws = [kernel.law for row in signal_report(layer) for kernel in row.kernels]
     assert [law.fan_in for law in laws] == [64] * 4
     assert [law.factor for law in laws] == [1] * 4
 
@@ -151,7 +165,7 @@ def test_attention_knows_its_axes():
 )
 def test_the_deviation_of_a_law(initializer, std):
     layer = layers.Dense(96, kernel_initializer=initializer)
-    kernel = report_on(layer, batch(2, 64)).rows[0].kernel
+    (kernel,) = kernels_of(layer, (64,))
     assert kernel.law.std == pytest.approx(std, rel=1e-4)
     assert kernel.std == pytest.approx(std, rel=standard_error(kernel))
 
@@ -161,18 +175,16 @@ def test_the_deviation_of_a_law(initializer, std):
 )
 def test_a_law_that_is_not_known_has_a_name_only(initializer):
     layer = layers.Dense(64, kernel_initializer=initializer)
-    law = report_on(layer, batch(2, 64)).rows[0].kernel.law
+    law = kernels_of(layer, (64,))[0].law
     assert re.fullmatch(r"\w+", law.name)
     assert (law.std, law.right_std, law.factor) == (None, None, 1.0)
 
 
 def test_kernels_of_cells_and_of_separable_convolutions():
-    report = report_on(layers.LSTM(8), batch(2, 3, 8))
-    names = [kernel.law.name for kernel in report.rows[0].kernels]
+    names = [kernel.law.name for kernel in kernels_of(layers.LSTM(8), (3, 8))]
     assert names == ["glorot_uniform", "Orthogonal"]
     layer = layers.SeparableConv2D(8, 3, depthwise_initializer="he_normal")
-    report = report_on(layer, image(16))
-    found = {k.law.name: k.law.right_fan_in for k in report.rows[0].kernels}
+    found = {k.law.name: k.law.right_fan_in for k in kernels_of(layer, (4, 4, 16))}
     assert found == {"glorot_uniform": 16, "he_normal": 9}
 
 
@@ -198,7 +210,7 @@ def test_deviation_own_gain_and_biases(dtype):
 
 def test_the_input_of_a_layer_is_what_the_one_before_puts_out():
     steps = [layers.Dense(32, "relu", kernel_initializer="he_normal") for _ in range(2)]
-    model = keras.Sequential([keras.Input((5, 16)), *steps, layers.LSTM(4)])
+    model = keras.Sequential([keras.Input((5, 16)), *steps, layers.Dense(4)])
     rows = signal_report(model, batch(8, 5, 16)).rows
     before = [math.hypot(row.mean, row.std) for row in rows]
     found = [row.input_rms for row in rows[1:]]
@@ -216,4 +228,4 @@ def test_a_layer_without_floats_gets_no_input():
 
 def test_a_kernel_that_is_not_finite_has_no_deviation():
     layer = layers.Dense(4, kernel_initializer=keras.initializers.Constant(np.nan))
-    assert math.isnan(report_on(layer, batch(2, 4)).rows[0].kernel.std)
+    assert math.isnan(kernels_of(layer, (4,))[0].std)

@@ -152,8 +152,9 @@ def test_vanishing_rectifiers_are_told_he_normal():
     for each in found:
         assert "times the variance that 'relu' needs. Use " in each.text
         assert 'Use `kernel_initializer="he_normal"`, or ' in each.text
+    assert found[0].layer == "d0"
     # Without noise: sqrt(2)^-20 = 1e-3. The noise of 64 units is sqrt(5 * 20 / 64) / 2.
-    place = int(found[0].layer.removeprefix("d"))
+    place = int(found[0].text.partition("From 'd")[2].partition("'")[0])
     noise = SIGMAS * math.sqrt(5 * 20 / UNITS) / 2 / math.log(math.sqrt(2))
     assert abs(place - 20) < noise
     model = chain(*rectified(30), dense("head", units=1))

@@ -2,14 +2,10 @@
 
 import math
 
+from keras_initx.diagnostics._judge.cause_texts import cause_remedy, told
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
-from keras_initx.diagnostics._judge.remedies import (
-    LSUV,
-    NORMALIZE,
-    cause_remedy,
-    told,
-)
+from keras_initx.diagnostics._judge.remedies import LSUV, NORMALIZE
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.activation_bounds import RECTIFIERS
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -17,6 +13,8 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 # More than half of the values on a flat part: for tanh that means a standard deviation
 # of the pre-activation above 2.6, where 1 is healthy and has 8 % there.
 SATURATED = 0.5
+# So much larger than 1 are pre-activations of which half are on flat parts.
+SATURATING = 2.6
 # A kernel of so many times the variance 1 / fan_in is the reason itself.
 ENLARGED = 1.5
 # A unit of a healthy rectifier is on for an input with probability 1/2. Even if all
@@ -30,7 +28,13 @@ def dead_units(findings: Findings) -> Verdict | None:
     row = next((row for row in findings.rows if _is_dead(row)), None)
     if row is None:
         return None
-    if row.scale == 0:
+    before = findings.rows[: findings.place(row.path)][-1:]
+    if row.scale == 0 and before and before[0].is_normalization:
+        advice = (
+            "All pre-activations are equal, because the normalization before it "
+            'multiplies by zero. Use `gamma_initializer="ones"` there.'
+        )
+    elif row.scale == 0:
         advice = (
             "All pre-activations are equal. Draw the kernel at random: "
             '`kernel_initializer="he_normal"`.'
@@ -91,7 +95,7 @@ def _cause_and_advice(findings: Findings, row: LayerRow) -> tuple[LayerRow, str]
             f"The kernel has {variance:.2g} times the variance 1 / fan_in. Use "
             f'`kernel_initializer="haar_orthogonal"`, or {LSUV}.'
         )
-    cause = cause_of(findings, segment(findings, own), 1)
+    cause = cause_of(findings, segment(findings, own), 1, least=SATURATING)
     if cause is not None and cause.row is not own:
         return cause.row, (
             f"The inputs of the layer are large, because {told(findings, cause)}. "

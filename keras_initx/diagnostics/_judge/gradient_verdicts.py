@@ -4,13 +4,10 @@ import itertools
 import math
 from collections.abc import Callable
 
+from keras_initx.diagnostics._judge.cause_texts import verdict_on
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.own_gain import Cause, cause_of
-from keras_initx.diagnostics._judge.remedies import (
-    remedy_of_growth,
-    scale_remedy,
-    verdict_on,
-)
+from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.merges import leads
 from keras_initx.diagnostics._measure.rows import LayerRow

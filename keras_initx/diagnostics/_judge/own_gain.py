@@ -12,9 +12,11 @@ from keras_initx.diagnostics._judge.activation_facts import activation_facts
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.rows import LayerRow
 
-# Keras's default is off by the square root of two with rectifiers, and so may any
-# layer be that gets wider: twice as far, in logarithms, is one layer's own fault.
-OFF = 2.0
+# Half of what Keras's default is off with rectifiers, in logarithms: sqrt(2). That is
+# more than a random kernel of some ten units is off by chance.
+OFF = 1.2
+# Kernels do not matter that together change the scale by less than ten.
+MATTERS = 10.0
 # Of what has no kernel: poolings take up to the root of the number of positions.
 OFF_WITHOUT_KERNEL = 30.0
 # The biases make most of the square.
@@ -72,7 +74,11 @@ def segment(findings: Findings, row: LayerRow) -> list[LayerRow]:
 
 
 def cause_of(
-    findings: Findings, rows: list[LayerRow], direction: int, is_measured: bool = True
+    findings: Findings,
+    rows: list[LayerRow],
+    direction: int,
+    is_measured: bool = True,
+    least: float = MATTERS,
 ) -> Cause | None:
     """The first of these rows whose own gain is off; None if no layer stands out.
 
@@ -82,6 +88,7 @@ def cause_of(
         direction: int. 1 if the scale is too large, -1 if it is too small.
         is_measured: bool. Whether the signal counts, and not the kernels alone.
             Defaults to `True`.
+        least: float. The factor that layers must be off by together. Defaults to ten.
     """
     found = [(row, *_deviation(findings, row, direction, is_measured)) for row in rows]
     found = [each for each in found if each[1] > 0]
@@ -93,6 +100,8 @@ def cause_of(
         return None
     row, log, what = off[0]
     product = math.exp(min(700.0, sum(each for _, each, _ in off)))
+    if product < least:
+        return None
     return Cause(row, what, math.exp(min(700.0, log)), product, len(off) - 1)
 
 

@@ -1,8 +1,8 @@
 """What the kernels of a chain of layers will make of a signal that was not seen."""
 
+from keras_initx.diagnostics._judge.cause_texts import verdict_on
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.own_gain import cause_of
-from keras_initx.diagnostics._judge.remedies import verdict_on
 from keras_initx.diagnostics._judge.verdict import Verdict
 
 # One kernel a hundred times too small is one by mistake, unless it is the last one. So

@@ -9,13 +9,6 @@ from keras_initx.diagnostics._judge.activation_facts import (
     has_stable_point,
 )
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.own_gain import (
-    BIASES,
-    Cause,
-    kernel_gain,
-    needed_gain,
-)
-from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
 
 NORMALIZE = "`keras.layers.LayerNormalization()`"
@@ -54,72 +47,15 @@ def scale_remedy(
             f"{amplification(count, activation)}, so that no gain keeps it. "
             f"{stabilize(findings, activation)}"
         )
-    return _kernel_remedy(findings, activation, facts, rows, direction)
+    return kernel_remedy(findings, activation, facts, rows, direction)
 
 
-def verdict_on(
-    kind: str,
-    findings: Findings,
-    cause: Cause,
-    what: str,
-    rows: list[LayerRow],
-    direction: int,
-) -> Verdict:
-    """The verdict on a scale that one layer is the cause of, or several alike.
-
-    Args:
-        kind: str.
-        findings: Findings.
-        cause: Cause.
-        what: str. A sentence on what it brings about.
-        rows: list of LayerRow. The layers that made the scale what it is.
-        direction: int. 1 if the scale is too large, -1 if it is too small.
-    """
-    sentence = f"{told(findings, cause)}. {what[0].upper()}{what[1:]}"
-    remedy = cause_remedy(findings, cause, rows, direction)
-    return Verdict(kind, cause.row.path, f"{sentence} {remedy}")
-
-
-def told(findings: Findings, cause: Cause) -> str:
-    """What a layer does to the scale."""
-    row, name = cause.row, findings.name(cause.row)
-    if cause.what == BIASES:
-        return (
-            f"the biases of {name} have a root mean square of {row.bias_rms or 0:.2g}, "
-            f"beside inputs of {row.input_rms or 0:.2g}"
-        )
-    gain = row.own_gain if row.own_gain is not None else kernel_gain(row)
-    more = ""
-    if cause.others:
-        more = f", and {cause.others} more do as much"
-    if not cause.is_kernel:
-        return f"{name} multiplies the scale of its inputs by {gain:.2g}{more}"
-    return (
-        f"{name} multiplies the scale of its inputs by {gain:.2g}, where "
-        f"{_needs(findings.activation(row))} {needed_gain(findings, row):.2g}{more}"
-    )
-
-
-def cause_remedy(
-    findings: Findings, cause: Cause, rows: list[LayerRow], direction: int
-) -> str:
-    """What to use where one layer is the cause, or the first of several."""
-    if cause.what == BIASES:
-        return 'Use `bias_initializer="zeros"` there.'
-    if not cause.is_kernel:
-        return f"Take that factor out, or put {NORMALIZE} after it."
-    activation = findings.activation(cause.row)
-    facts = activation_facts(activation)
-    if cause.others or facts is None or facts.is_mostly_mean:
-        return scale_remedy(findings, cause.row, rows, direction)
-    return _kernel_remedy(findings, activation, facts, [cause.row], direction)
-
-
-def _needs(activation: str) -> str:
+def needs(activation: str) -> str:
+    """Who needs a scale, in words."""
     return f"{activation!r} needs" if activation else "a linear layer needs"
 
 
-def _kernel_remedy(
+def kernel_remedy(
     findings: Findings,
     activation: str,
     facts: ActivationFacts,
@@ -128,16 +64,16 @@ def _kernel_remedy(
 ) -> str:
     """Another initializer, unless the kernels have the right scale already."""
     logs = _scales(findings, rows, activation, facts.gain)
-    needs = _needs(activation)
+    word = needs(activation)
     if direction * sum(logs) < math.log(_FACTOR):
         return (
-            f"The kernels have the scale that {needs} already. Put {NORMALIZE} after "
+            f"The kernels have the scale that {word} already. Put {NORMALIZE} after "
             f"each of these layers, or use {LSUV}."
         )
     ratio = math.exp(2 * sum(logs) / len(logs))
     who = "On average the kernels have" if len(logs) > 1 else "The kernel has"
     return (
-        f"{who} {ratio:.2g} times the variance that {needs}. Use "
+        f"{who} {ratio:.2g} times the variance that {word}. Use "
         f"`kernel_initializer={facts.initializer}`, or {LSUV}."
     )
 

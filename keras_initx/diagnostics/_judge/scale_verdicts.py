@@ -3,14 +3,11 @@
 import math
 
 from keras_initx.diagnostics._judge.activation_verdicts import DEAD, SATURATED
+from keras_initx.diagnostics._judge.cause_texts import verdict_on
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
 from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
-from keras_initx.diagnostics._judge.remedies import (
-    remedy_of_growth,
-    scale_remedy,
-    verdict_on,
-)
+from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
 from keras_initx.diagnostics._judge.sample_verdicts import COLLAPSED
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -83,7 +80,9 @@ def vanishing_signal(findings: Findings) -> Verdict | None:
         f"activations is below {limit:.1g}; in the last layer it is "
         f"{rows[-1].scale:.2g}."
     )
-    cause = cause_of(findings, segment(findings, first), -1)
+    made_it = segment(findings, first)
+    is_dead = any((row.dead or 0.0) > DEAD for row in made_it[:-1])
+    cause = None if is_dead else cause_of(findings, made_it, -1)
     before = findings.linear_until(first)
     if cause is None:
         remedy = scale_remedy(findings, first, before, -1)

@@ -7,16 +7,21 @@ than the layer has.
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import layers
 
 from keras_initx._kernel.axes import KernelAxes
-from keras_initx._kernel.fan_rule import TRUNCATED_STDDEV, fan, fans
+from keras_initx._kernel.fan_rule import TRUNCATED_STDDEV
 from keras_initx._model.convolutions import DEPTHWISE, TRANSPOSED
-from keras_initx.initializers import FanScaled, HaarOrthogonal
+from keras_initx.diagnostics._measure.counted_fans import (
+    both_fans,
+    counted_axes,
+    fan_rule_of,
+    gain_of,
+    is_orthogonal,
+)
 
 _Scaling = keras.initializers.VarianceScaling
 _RULES = (
@@ -78,14 +83,14 @@ def law_of(
         return None
     mode = getattr(initializer, "mode", "")
     law = Law(_name(initializer), mode, **_fixed(initializer))
-    deviation = _rule(initializer)
+    deviation = fan_rule_of(initializer)
     if deviation is None:
         return law
     if not isinstance(layer, TRANSPOSED):
         # Strides change the gradient only, and that at no more than a few layers.
         axes = dataclasses.replace(axes, strides=1)
-    counted = _counted(layer, initializer, axes)
-    (fan_in, fan_out), (right_in, right_out) = _fans(initializer, counted, axes)
+    counted = counted_axes(layer, initializer, axes)
+    (fan_in, fan_out), (right_in, right_out) = both_fans(initializer, counted, axes)
     return dataclasses.replace(
         law,
         std=deviation(fan_in, fan_out),
@@ -140,88 +145,14 @@ def _fixed(initializer: Any) -> dict[str, Any]:
     return {}
 
 
-def _is_orthogonal(initializer: Any) -> bool:
-    if type(initializer) is HaarOrthogonal:
-        return initializer.scale == "isometry" and initializer.image_size is None
-    return type(initializer) is keras.initializers.Orthogonal
-
-
-def _rule(initializer: Any) -> Callable[[float, float], float] | None:
-    """The deviation as a function of fan-in and fan-out; None without a fan rule."""
-    if _is_orthogonal(initializer):
-        factor = _gain(initializer)
-        # The squares of a semi-orthogonal matrix sum up to its smaller side.
-        return lambda rows, columns: factor / math.sqrt(max(rows, columns))
-    is_of_keras = type(initializer).__call__ is _Scaling.__call__
-    is_ours = type(initializer) is FanScaled and initializer.image_size is None
-    if not (is_of_keras or is_ours):
-        return None
-    factor = _gain(initializer) * math.sqrt(initializer.scale)
-    return lambda *both: factor / math.sqrt(max(1.0, fan(initializer.mode, *both)))
-
-
-def _gain(initializer: Any) -> float:
-    return float(getattr(initializer, "gain", 1.0))
-
-
-def _counted(layer: layers.Layer, initializer: Any, axes: KernelAxes) -> KernelAxes:
-    """The axes as the initializer saw them."""
-    given = {
-        name: getattr(initializer, name, None)
-        for name in ("input_axes", "output_axes", "batch_axes")
-    }
-    if isinstance(layer, layers.EinsumDense) and isinstance(initializer, _Scaling):
-        # It tells its axes, those that it shares with the inputs as outputs.
-        told = {
-            "input_axes": [*axes.input],
-            "output_axes": sorted(axes.output + axes.batch),
-        }
-        given = {name: given[name] or told.get(name) for name in given}
-    return KernelAxes.resolve(
-        "signal_report",
-        axes.shape,
-        **given,
-        groups=getattr(initializer, "groups", 1),
-        strides=getattr(initializer, "strides", 1),
-    )
-
-
-def _fans(
-    initializer: Any, counted: KernelAxes, right: KernelAxes
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Fan-in and fan-out as the initializer counts them, and those of the layer.
-
-    Of an orthogonal one, the rows and the columns of its matrices.
-    """
-    if _is_orthogonal(initializer):
-        if not isinstance(initializer, HaarOrthogonal):
-            # Keras makes one matrix of all axes but the last.
-            columns = counted.shape[-1]
-            first = (math.prod(counted.shape) / columns, float(columns))
-        else:
-            first = _sides(counted)
-        return first, _sides(right)
-    if type(initializer) is FanScaled:
-        return fans(counted), fans(right)
-    field = () if initializer.input_axes is not None else counted.spatial
-    return (
-        float(counted.count(field + counted.input)),
-        float(counted.count(field + counted.output)),
-    ), fans(right)
-
-
-def _sides(axes: KernelAxes) -> tuple[float, float]:
-    return float(axes.fan_in), float(axes.count(axes.output) // axes.groups)
-
-
 def _code(initializer: Any, axes: KernelAxes) -> str:
     """The same rule, told the axes of this kernel."""
     rank = len(axes.shape)
-    if _is_orthogonal(initializer):
-        made = {"gain": f"{_gain(initializer):.4g}".removesuffix("1")}
+    if is_orthogonal(initializer):
+        made = {"gain": f"{gain_of(initializer):.4g}".removesuffix("1")}
         name = "HaarOrthogonal"
     else:
-        scale = initializer.scale * _gain(initializer) ** 2
+        scale = initializer.scale * gain_of(initializer) ** 2
         made = {
             "scale": f"{scale:.4g}" if scale != 1 else "",
             "mode": f'"{initializer.mode}"' if initializer.mode != "fan_in" else "",

@@ -257,7 +257,7 @@ class SignalPass(QuietObserver):
     def _note_reading(self, call: LayerCall) -> None:
         """Tells the flow what a layer gets; the model itself gets the inputs."""
         if call.parents:
-            self.flow.read(call.layer, path_of_call(call), (call.args, call.kwargs))
+            self.flow.read(call.layer, path_of(call), (call.args, call.kwargs))
             return
         for leaf in keras.tree.flatten((call.args, call.kwargs)):
             if is_float_tensor(leaf):

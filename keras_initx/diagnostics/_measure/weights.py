@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from keras_initx import _validate
-from keras_initx._keras import direct_sublayers
+from keras_initx._keras import direct_sublayers, is_of_keras
 from keras_initx._model.layer_tree import label, layer_tree
 from keras_initx._model.sublayers import OPAQUE
 from keras_initx.diagnostics._measure.activation_bounds import activation_of
@@ -81,30 +81,30 @@ def _is_activation_of(
 
 
 def _is_chain(model: layers.Layer) -> bool:
-    """Whether the layers are known to stand one after the other."""
+    """Whether the layers are known to stand one after the other, and what they do."""
     if isinstance(model, keras.Sequential):
-        return all(
-            not direct_sublayers(part) or isinstance(part, OPAQUE) or _is_chain(part)
-            for part in model.layers
-        )
+        return all(_is_link(part) or _is_chain(part) for part in model.layers)
     operations = getattr(model, "operations", None)
     if not operations or len(model.inputs) != 1 or len(model.outputs) != 1:
         return False
-    return all(map(_has_one_call, operations[1:])) and _are_used_once(operations[1:])
+    later = operations[1:]
+    if not all(_is_link(each) and _has_one_input(each) for each in later):
+        return False
+    return len({id(each.input) for each in later}) == len(later)
 
 
-def _has_one_call(operation: Any) -> bool:
-    """Whether it is a layer without others inside, called once on one tensor."""
-    if not isinstance(operation, layers.Layer):
+def _is_link(operation: Any) -> bool:
+    """Whether it is a layer of Keras without others inside."""
+    is_layer = isinstance(operation, layers.Layer) and is_of_keras(operation)
+    if not is_layer or isinstance(operation, layers.Lambda):
         return False
-    if direct_sublayers(operation) and not isinstance(operation, OPAQUE):
-        return False
+    return isinstance(operation, OPAQUE) or not direct_sublayers(operation)
+
+
+def _has_one_input(layer: layers.Layer) -> bool:
+    """Whether a layer is called once, on one tensor."""
     try:
-        return not isinstance(operation.input, list | tuple | dict)
+        return not isinstance(layer.input, list | tuple | dict)
     except (AttributeError, ValueError):
         # It was called several times, or never.
         return False
-
-
-def _are_used_once(operations: list[Any]) -> bool:
-    return len({id(each.input) for each in operations}) == len(operations)

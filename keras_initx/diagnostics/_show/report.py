@@ -39,6 +39,12 @@ class SignalReport(RowReport[LayerRow]):
             and, for a recurrent layer, `over_time`: with `steps`, `first_std`,
             `middle_std`, `last_std`, `saturated_gates`, `swung_gates`, `shut_units`,
             `forgetful_units`, `first_gradient`, `last_gradient` and `gradient_ratio`.
+            `spread`, `output_gradient`, `gradient`, `gradient_ratio`, `input_rms`,
+            `own_gain` (the root mean square of the pre-activation over `input_rms`),
+            `bias_rms`, `kernels` (each with `std` and `law`) and,
+            for a recurrent layer, `over_time`: with `steps`, `first_std`, `middle_std`,
+            `last_std`, `saturated_gates`, `shut_units`, `first_gradient`,
+            `last_gradient` and `gradient_ratio`.
         inputs: list of rows, one for each input of floats: `mean`, `std`, `cosine`,
             `spread`, and `features`, which a layer whose kernel gets the data has too:
             with `count`, `constant`, `rms`, `smallest_rms`, `median_rms`,
