@@ -356,12 +356,13 @@ def test_metrics_of_loss():
     assert _keras.metrics_of_loss(None) == []
 
 
-def test_loss_over():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(loss=keras.losses.MeanSquaredError())
-    squared = _keras.loss_over(_keras.compiled_loss(model), lambda loss: "mae")
-    assert float(squared(np.zeros((3, 1)), np.full((3, 1), 2.0))) == 2.0
-    assert _keras.loss_over(None, lambda loss: loss) is None
+def test_loss_over(monkeypatch):
+    loss = _keras.compiled_loss(compiled())
+    absolute = _keras.loss_over(loss, lambda given: "mae")
+    assert float(absolute(np.zeros((3, 1)), np.full((3, 1), 2.0))) == 2.0
+    assert _keras.loss_over(None, lambda given: given) is None
+    monkeypatch.delattr(loss, "_user_loss")
+    assert _keras.loss_over(loss, lambda given: given) is None
 
 
 def test_trained_variables(monkeypatch):

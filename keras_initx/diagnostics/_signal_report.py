@@ -24,7 +24,12 @@ from keras_initx.diagnostics._measure.kernels import add_singular_values, find_e
 from keras_initx.diagnostics._measure.layer_code import name_rows
 from keras_initx.diagnostics._measure.leaves import Leaf, leaves_of
 from keras_initx.diagnostics._measure.loss_facts import expected_loss
-from keras_initx.diagnostics._measure.losses import has_loss, loss_of, preserve_loss
+from keras_initx.diagnostics._measure.losses import (
+    computes_own_loss,
+    has_loss,
+    loss_of,
+    preserve_loss,
+)
 from keras_initx.diagnostics._measure.regularization import add_regularization
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
@@ -76,7 +81,9 @@ def signal_report(
     - for attention the largest weight of a query, in `report.attention`; for embeddings
       their scale beside that of positions, in `report.embeddings`;
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
-      of the kernel, and the norm of the gradient of the output.
+      of the kernel, and the norm of the gradient of the output; and the loss beside
+      what it is for a model that knows nothing, such as the logarithm of the number of
+      classes.
 
     The model is called with `training=True`, because that is where it has to learn: a
     `BatchNormalization` then uses the batch, and not its initial statistics. Layers
@@ -133,6 +140,7 @@ def signal_report(
     Returns:
         A report with one row for each layer. It prints as a table, also in a notebook,
         and has `verdicts`, `is_healthy`, `rows`, `inputs`, `targets`, `loss`,
+        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`, `expected_loss`,
         `jacobian`, `to_dict()`, `to_pandas()` and `plot()`.
 
     Raises:
@@ -218,7 +226,7 @@ def look(
             function = loss_of(owner, model, loss, labelled, output)
             seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)
             seen.expected_loss = expected_loss(seen.tasks)
-            if loss is None:
+            if loss is None and not computes_own_loss(model):
                 add_regularization(watch.kernels)
             # A label that no output stands for has no loss.
             if all(map(is_in_range, seen.tasks)):

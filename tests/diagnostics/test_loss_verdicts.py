@@ -493,6 +493,8 @@ class OwnLoss(keras.Model):
 def test_a_loss_of_its_own_is_no_task():
     model = OwnLoss()
     model.compile(loss="mse")
+    model(X)
+    model.head.kernel.regularizer = keras.regularizers.L2(1.0)
     assert found_tasks(model, LABELS) == []
     assert kinds(model, X, LABELS) == HEALTHY
     assert found_tasks(network(), None, "mse") == []
@@ -528,3 +530,34 @@ def test_the_code_of_a_layer_gives_it():
         c for _, c in codes_of(model)
     ]
     assert len(codes_of(tied)) == 4
+
+
+def test_all_steps_where_one_target_is_asked_for():
+    model = keras.Sequential([keras.Input((5, 3))])
+    model.add(layers.LSTM(4, return_sequences=True, name="lstm"))
+    model.add(layers.Dense(1))
+    x = RANDOM.normal(size=(SAMPLES, 5, 3))
+    (found,) = signal_report(model, x, NUMBERS, "mse").verdicts
+    assert found.kind == "broadcast_targets"
+    assert found.text.endswith(
+        'Use `model.get_layer("lstm").return_sequences = False`.'
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_large_inputs_are_no_fault_of_the_logits(dtype):
+    """Pixels of 0 to 16, as floats or integers, make the logits large, and train."""
+    pixels = RANDOM.integers(0, 17, (SAMPLES, FEATURES)).astype(dtype)
+    model = network(kernel_initializer="he_normal")
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert "large_logits" not in kinds(model, pixels, LABELS, loss)
+
+
+def test_cosines_may_be_multiplied():
+    """Face recognition multiplies cosines by 30; a factor of 1000 is a fault."""
+    for factor, is_told in ((30.0, False), (1000.0, True)):
+        norm, scale = layers.UnitNormalization(), layers.Rescaling(factor, name="scale")
+        model = network(norm, scale)
+        loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+        found = signal_report(model, X, LABELS, loss).verdicts
+        assert ("large_logits" in [each.kind for each in found]) == is_told

@@ -22,6 +22,8 @@ from keras_initx.diagnostics._measure.tasks import HINGES, REGRESSION, Task
 # with Adam a deviation up to 3 costs nothing, 6 twice the epochs and 14 four times; a
 # small language model with a tied embedding needs three times as many at 6.
 LARGE = 5.0
+# Cosines times 30 or 64, as in face recognition, are large by design.
+_SCALED = 6.0
 # Beside it, a loss above this many times that of a model that knows nothing: what
 # another one has learned has large logits too, but a small loss.
 HIGH_LOSS = 2.0
@@ -96,6 +98,9 @@ def _large_logits_of(findings: Findings, task: Task) -> tuple[float, float] | No
         # Probabilities near 0 or 1 tell less of it.
         deviation = max(deviation, row.scale)
     limit = LARGE * _size_of_inputs(findings)
+    source = _scaled_row(findings, task)
+    if source is not None and not source.kernels:
+        limit *= _SCALED
     is_large = deviation > limit and loss > HIGH_LOSS * usual
     return (deviation, loss) if is_large else None
 
@@ -147,13 +152,16 @@ def _size_of_inputs(findings: Findings) -> float:
     Large inputs make large outputs, and are another fault, or none: the pixels of the
     digits of scikit-learn go up to 16, and train.
     """
-    linear = findings.linear[:1]
-    before = findings.rows[: findings.place(linear[0].path)] if linear else []
-    rows = [row for row in before if not row.kernels][-1:] or findings.inputs
-    if before and before[-1].kernels:
-        # An embedding.
+    if not findings.linear:
         return 1.0
+    first = findings.linear[0]
+    before = [row for row in findings.rows[: findings.place(first.path)] if row.units]
+    rows = before[-1:] or findings.inputs
     sizes = [math.hypot(row.mean or 0.0, row.std or 0.0) for row in rows]
+    if not rows and first.kernel is not None and first.kernel.scaled_variance > 0:
+        # Integers, by what the kernel makes of them.
+        made = math.hypot(first.pre_activation_mean or 0.0, first.scale)
+        sizes = [made / math.sqrt(first.kernel.scaled_variance)]
     return max([1.0, *(size for size in sizes if math.isfinite(size))])
 
 

@@ -2,7 +2,7 @@
 
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import CATEGORICAL, Task
+from keras_initx.diagnostics._measure.tasks import Task
 
 _CLASSES = {
     "binary_crossentropy": "BinaryCrossentropy",
@@ -20,7 +20,7 @@ def of_output(task: Task) -> str:
 
 def other_loss(task: Task, *, from_logits: bool, one_of_many: bool = False) -> str:
     """The same loss with or without `from_logits`, or that of exclusive classes."""
-    name = f"{CATEGORICAL}_crossentropy" if one_of_many else task.loss
+    name = "categorical_crossentropy" if one_of_many else task.loss
     arguments = ["from_logits=True"] if from_logits else []
     if task.label_smoothing:
         arguments.append(f"label_smoothing={task.label_smoothing:g}")

@@ -6,9 +6,7 @@ from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.loss_code import code_of, of_output, other_end
 from keras_initx.diagnostics._judge.task_rows import output_row
 from keras_initx.diagnostics._judge.verdict import Verdict
-from keras_initx.diagnostics._measure.loss_facts import (
-    is_broadcast,
-)
+from keras_initx.diagnostics._measure.loss_facts import is_broadcast
 from keras_initx.diagnostics._measure.tasks import Task
 
 # The data have less than half of what the regularizers have. On digits L2 of 0.01 has
@@ -65,17 +63,12 @@ def _aligned(findings: Findings, task: Task) -> str:
     if math.prod(targets) == math.prod(outputs):
         shape = ", ".join(map(str, (-1, *outputs[1:])))
         return f"Use `{code} = keras.ops.reshape({code}, ({shape},))`."
+    row = output_row(findings, task)
     if targets[-1:] != outputs[-1:] and len(targets) == len(outputs):
-        row = output_row(findings, task)
         last = "model.layers[-1]" if row is None else code_of(row)
         layer = f"keras.layers.Dense({targets[-1]})({last}.input)"
-        return f"Use `{other_end(findings, layer)}`."
-    row = output_row(findings, task)
-    if (
-        len(outputs) == len(targets) + 1
-        and row is not None
-        and targets[0] == outputs[0]
-    ):
+        return f"Use `{other_end(findings, layer)}`, and compile it."
+    if len(outputs) > len(targets) and row is not None and targets[0] == outputs[0]:
         recurrent = [each for each in findings.rows if each.over_time is not None]
         if recurrent:
             # One output for each step, where one for each sequence is asked for.

@@ -76,6 +76,14 @@ def has_loss(model: keras.layers.Layer, is_likely: bool) -> bool:
     return is_likely or is_own or compiled_loss(model) is not None
 
 
+def computes_own_loss(model: keras.layers.Layer) -> bool:
+    """Whether a model may train with another loss than that of `compile`."""
+    return any(
+        getattr(type(model), name, None) is not getattr(keras.Model, name)
+        for name in ("compute_loss", "train_step")
+    )
+
+
 @contextlib.contextmanager
 def preserve_loss(model: keras.layers.Layer) -> Iterator[None]:
     """A context that puts the model's loss back as it was.

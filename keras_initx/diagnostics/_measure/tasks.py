@@ -34,7 +34,11 @@ from keras_initx.diagnostics._measure.known_losses import (
 from keras_initx.diagnostics._measure.known_losses import (
     SPARSE as SPARSE,
 )
-from keras_initx.diagnostics._measure.losses import only_loss, total_loss
+from keras_initx.diagnostics._measure.losses import (
+    computes_own_loss,
+    only_loss,
+    total_loss,
+)
 from keras_initx.diagnostics._measure.own_losses import changes_if_aligned
 from keras_initx.diagnostics._measure.task_parts import (
     array_of,
@@ -137,7 +141,7 @@ def tasks_of(
         path_of: Callable. The path of the row that made a tensor.
     """
     _, y, sample_weight = labelled
-    if y is None or (loss is None and _is_own(model)):
+    if y is None or (loss is None and computes_own_loss(model)):
         return []
     tasks: list[Task] = []
 
@@ -160,7 +164,7 @@ def tasks_of(
             else:
                 recording = keras.tree.map_structure(recorder, only_loss(loss))
                 total_loss(model, recording, y, output, sample_weight)
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
         # What does not go together is told by the loss itself.
         return []
     if len(tasks) > 1:
@@ -180,16 +184,6 @@ def _name(
         known = dict(zip(paths, names, strict=True))
         for task in tasks:
             task.name = known.get(task.layer, "")
-
-
-def _is_own(model: keras.layers.Layer) -> bool:
-    """Whether a model computes its loss in a way of its own, or none at all."""
-    if compiled_loss(model) is None:
-        return True
-    return any(
-        getattr(type(model), name) is not getattr(keras.Model, name)
-        for name in ("compute_loss", "train_step")
-    )
 
 
 class _Recorder(losses.Loss):
