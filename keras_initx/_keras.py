@@ -293,9 +293,7 @@ def trained_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Varia
     return list(getattr(optimizer, "_trainable_variables", ()))
 
 
-def is_decayed(
-    optimizer: keras.optimizers.Optimizer, variable: keras.Variable
-) -> bool:
+def is_decayed(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
     """Whether the weight decay of an optimizer acts on a variable.
 
     `exclude_from_weight_decay` may have named it. Without that name: yes, if there is a

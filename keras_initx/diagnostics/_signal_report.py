@@ -55,13 +55,16 @@ def signal_report(
     - the mean cosine between its outputs for different inputs: near 1, the network can
       no longer tell its inputs apart. It uses up to 16 samples, and of large outputs
       some 33,000 entries, evenly spaced;
-    - the spread: how many times the output for one of these samples is as large as that
-      for another;
+    - the spread: how many times the output for one sample is as large as that for
+      another, of up to 256 samples;
     - for `SimpleRNN`, `LSTM` and `GRU`: the standard deviation of the state after the
       first, the middle and the last step, the share of saturated gates, and with a loss
       the gradient at the input of the first step beside that of the last one;
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
-      of the kernel, and the norm of the gradient of the output.
+      of the kernel, and the norm of the gradient of the output;
+    - with `y` and a compiled model: the first update, by which one step of its
+      optimizer would change the kernel, the outputs and the loss of the batch. It is
+      computed as for a model that has not been trained, and not taken.
 
     The model is called with `training=True`, because that is where it has to learn: a
     `BatchNormalization` then uses the batch, and not its initial statistics. Layers
@@ -113,7 +116,8 @@ def signal_report(
 
     Returns:
         A report with one row for each layer. It prints as a table, also in a notebook,
-        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`, `jacobian`,
+        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`,
+        `first_update`, `jacobian`,
         `to_dict()`, `to_pandas()` and `plot()`.
 
     Raises:

@@ -45,3 +45,30 @@ EFFECTS = {
     "exploding_signal": {"uneven_samples", "drowned_branch"},
     "no_gradient": {"vanishing_gradient"},
 }
+
+# What makes the gradient too large or too small does so to the first update.
+_BEFORE_THE_UPDATE = (
+    "non_finite_signal",
+    "unscaled_inputs",
+    "ids_as_numbers",
+    "dominant_feature",
+    "labels_out_of_range",
+    "unscaled_targets",
+    "broadcast_targets",
+    "probabilities_as_logits",
+    "large_logits",
+    "dominant_regularization",
+    "nothing_trains",
+    "no_gradient",
+    "float16_underflow",
+    "large_embeddings",
+    "explodes_over_time",
+    "vanishing_signal",
+    "exploding_signal",
+    "constant_output",
+    "non_finite_gradient",
+    "vanishing_gradient",
+    "exploding_gradient",
+)
+for _cause in _BEFORE_THE_UPDATE:
+    EFFECTS[_cause] = EFFECTS.get(_cause, set()) | {"large_update", "small_update"}

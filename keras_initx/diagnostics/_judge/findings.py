@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 
-_NORMALIZATIONS = (
+NORMALIZATIONS = (
     "BatchNormalization",
     "GroupNormalization",
     "LayerNormalization",
@@ -61,7 +61,7 @@ class Findings:
     def normalization(self, row: LayerRow) -> LayerRow | None:
         """The normalization after a layer, which takes its scale away, if any."""
         place = self.place(row.path) + 1
-        is_there = place < len(self.rows) and self.rows[place].type in _NORMALIZATIONS
+        is_there = place < len(self.rows) and self.rows[place].type in NORMALIZATIONS
         return self.rows[place] if is_there else None
 
     def linear_until(self, row: LayerRow) -> list[LayerRow]:

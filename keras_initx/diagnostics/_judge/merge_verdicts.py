@@ -51,7 +51,7 @@ def silent_branches(findings: Findings) -> Verdict | None:
     text = (
         f"{findings.name(row)}{more} multiplies by zero what is zero already. The "
         "gradient of each factor is zero because of the other one, so both stay zero "
-        "for good. Draw one of them: `kernel_initializer=\"he_normal\"` before it, or "
+        'for good. Draw one of them: `kernel_initializer="he_normal"` before it, or '
         '`gamma_initializer="ones"` in it.'
     )
     return Verdict("silent_branches", row.path, text)

@@ -45,6 +45,11 @@ from keras_initx.diagnostics._judge.scale_verdicts import (
     non_finite_signal,
     vanishing_signal,
 )
+from keras_initx.diagnostics._judge.update_verdicts import (
+    large_update,
+    small_update,
+    strong_weight_decay,
+)
 from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.seen import Seen
 
@@ -76,6 +81,9 @@ _JUDGES: tuple[Callable[[Findings], Verdict | None], ...] = (
     vanishing_gradient,
     exploding_gradient,
     forgets,
+    large_update,
+    small_update,
+    strong_weight_decay,
 )
 
 

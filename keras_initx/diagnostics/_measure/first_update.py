@@ -40,6 +40,8 @@ class FirstUpdate:
         is_scheduled: bool. Whether the rate is that of a schedule, and will change.
         weight_decay: float. The share of a weight that the optimizer takes off in each
             step, divided by the rate; 0 without one.
+        momentum: float. That of `SGD`, with which a steady gradient acts `1 / (1 -
+            momentum)` times as strongly in the end; else 0.
         loss_before: float. On the batch.
         loss_after: float. On the same batch, after the step.
         predicted: float. The change of the loss by the gradient: what a very small step
@@ -59,6 +61,7 @@ class FirstUpdate:
     rate: float
     is_scheduled: bool
     weight_decay: float
+    momentum: float
     loss_before: float
     loss_after: float
     predicted: float
@@ -135,6 +138,7 @@ def first_update(
         rate_of(optimizer),
         isinstance(optimizer.get_config().get("learning_rate"), dict),
         float(optimizer.weight_decay or 0.0),
+        _momentum(optimizer),
         loss_before,
         after,
         predicted,
@@ -170,6 +174,12 @@ def _step(
     decay = float(np.sqrt(decayed / learned)) if decayed and learned else None
     new = {id(v): copy for v, copy in zip(variables, copies, strict=True)}
     return new, predicted, decay
+
+
+def _momentum(optimizer: keras.optimizers.Optimizer) -> float:
+    """That of plain gradients; other optimizers divide by their size."""
+    is_plain = isinstance(optimizer, keras.optimizers.SGD)
+    return float(optimizer.momentum) if is_plain else 0.0
 
 
 def _copy(variable: keras.Variable) -> keras.Variable:
@@ -231,7 +241,9 @@ def _compare(
     with np.errstate(all="ignore"):
         change = sum(((b - a) ** 2).sum() for a, b in zip(before, after, strict=True))
         size = sum((a**2).sum() for a in before)
-        apart = [(a - a.mean(0), b - b.mean(0)) for a, b in zip(before, after, strict=True)]
+        apart = [
+            (a - a.mean(0), b - b.mean(0)) for a, b in zip(before, after, strict=True)
+        ]
         own = sum((a**2).sum() for a, _ in apart)
         common = sum((a * b).sum() for a, b in apart)
         relative = float(np.sqrt(change / size)) if size else float("inf")

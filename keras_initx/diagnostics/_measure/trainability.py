@@ -116,7 +116,9 @@ def add_dropped(
         if row.output_gradient == 0
         and row.gradient is not None
         and row.calls == 1
-        and not (row.is_output or row.is_one_of_several or watch.flow.readers.get(row.path))
+        and not (
+            row.is_output or row.is_one_of_several or watch.flow.readers.get(row.path)
+        )
     }
     if not paths:
         return
@@ -156,10 +158,7 @@ def _frozen(ran: list[keras.layers.Layer]) -> list[keras.layers.Layer]:
     copy of a layer that trains is a target.
     """
     leaves = [
-        leaf
-        for layer in ran
-        for leaf in _parts(layer)
-        if own_trainable_variables(leaf)
+        leaf for layer in ran for leaf in _parts(layer) if own_trainable_variables(leaf)
     ]
     found: list[keras.layers.Layer] = []
     run: list[keras.layers.Layer] = []
@@ -187,9 +186,7 @@ def _is_by_design(
     return all(_is_copy(leaf, leaves) for leaf in with_kernel)
 
 
-def _is_copy(
-    leaf: keras.layers.Layer, leaves: list[keras.layers.Layer]
-) -> bool:
+def _is_copy(leaf: keras.layers.Layer, leaves: list[keras.layers.Layer]) -> bool:
     """Whether a layer that trains has the same kernel, bit for bit."""
     kernel = _matrices(leaf)[0]
     return any(
@@ -219,8 +216,12 @@ def _unused(
         own = getattr(type(model), method, None)
         if own is not getattr(keras.Model, method) and own is not None:
             return []
-    used = {id(v) for layer in ran.values() for part in _parts(layer) for v in
-            own_trainable_variables(part)}
+    used = {
+        id(v)
+        for layer in ran.values()
+        for part in _parts(layer)
+        for v in own_trainable_variables(part)
+    }
     found: list[keras.layers.Layer] = []
     waiting = direct_sublayers(model) if id(model) in ran else []
     seen = set()
