@@ -11,7 +11,7 @@ from keras_initx.diagnostics._measure.rows import KernelRow
 from keras_initx.diagnostics._measure.tasks import REGRESSION
 
 # A step as large as the kernel itself: nothing of the draw is left. Trained here on
-# digits, with Adam: 0.1 is the rate at which it begins, and 0.3 fails nearly everywhere.
+# digits, with Adam: it begins at a rate of 0.1, and 0.3 fails nearly everywhere.
 WHOLE = 1.0
 # Kernels of a twentieth of the usual variance are small by design, as in a policy head.
 SMALL_KERNEL = 0.05

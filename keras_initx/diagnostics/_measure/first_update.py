@@ -125,9 +125,9 @@ def first_update(
     for kernel in kernels:
         if id(kernel.variable) in new and kernel.row.norm > 0:
             old = as_array(stored(kernel.variable)).astype("float32")
-            change = as_array(new[id(kernel.variable)].value).astype("float32") - old
+            change = as_array(stored(new[id(kernel.variable)])).astype("float32") - old
             kernel.row.update_ratio = norm(change) / kernel.row.norm
-    mapping = [(gradients[key][0], new[key].value) for key in new]
+    mapping = [(gradients[key][0], stored(new[key])) for key in new]
     with keras.StatelessScope(mapping, collect_losses=True):
         output = trace(model, batch, QuietObserver(), training=training)
         after = float(as_array(ops.cast(loss(output), "float32")))
@@ -165,7 +165,7 @@ def _step(
     predicted = decayed = learned = 0.0
     for variable, copy, gradient in zip(variables, copies, values, strict=True):
         old = as_array(stored(variable)).astype("float32")
-        change = as_array(copy.value).astype("float32") - old
+        change = as_array(stored(copy)).astype("float32") - old
         slope = as_array(gradient).astype("float32")
         predicted += float(np.vdot(slope, change))
         if weight_decay and variable.ndim > 1 and is_decayed(optimizer, variable):
