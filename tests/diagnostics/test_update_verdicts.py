@@ -248,14 +248,14 @@ def test_the_line_repairs_a_deep_normalized_stream():
 
 def test_the_line_repairs_a_collapse():
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((16,))])
-    for _ in range(70):
-        model.add(layers.Dense(16, "relu", kernel_initializer="he_normal"))
+    model = keras.Sequential([keras.Input((32,))])
+    for _ in range(60):
+        model.add(layers.Dense(32, "relu", kernel_initializer="he_normal"))
     model.add(layers.Dense(4))
-    (found,) = signal_report(model, X[:, :16]).verdicts
+    (found,) = signal_report(model, X[:, :32]).verdicts
     assert found.kind == "collapsed_inputs"
     apply_advice(model, found.text)
-    assert signal_report(model, X[:, :16]).is_healthy
+    assert signal_report(model, X[:, :32]).is_healthy
 
 
 @pytest.mark.parametrize(("depth", "is_told"), [(3, False), (6, True)])
