@@ -74,7 +74,8 @@ def test_an_update_that_is_larger_than_most_kernels():
 
 def test_a_normalization_takes_the_scale_of_a_kernel_away():
     norm = LayerRow("n", "BatchNormalization", std=1.0, output_gradient=1.0)
-    assert kinds(row("a", 2.0), norm, row("b")) == ["healthy"]
+    assert kinds(row("a", 2.0), norm, row("b", 2.0)) == ["healthy"]
+    assert kinds(row("a", 2.0), row("b", 2.0)) == ["large_update"]
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,11 @@ def _too_far(findings: Findings, update: FirstUpdate) -> str | None:
     step = f"one step of {update.optimizer} at a rate of {update.rate:.2g}"
     loss = f"the loss of this batch from {update.loss_before:.3g} to "
     loss += f"{update.loss_after:.3g}"
-    ratios = [ratio for kernel, ratio in _free_ratios(findings)]
-    whole = [ratio for ratio in ratios if ratio > WHOLE]
-    if 2 * len(whole) > len(ratios):
+    count = sum(kernel.fan_in is not None for kernel, _ in _ratios(findings))
+    whole = [ratio for _, ratio in _free_ratios(findings) if ratio > WHOLE]
+    if 2 * len(whole) > count:
         return (
-            f"{step} changes {len(whole)} of {len(ratios)} kernels by more than their "
+            f"{step} changes {len(whole)} of {count} kernels by more than their "
             f"own norm, up to {max(whole):.2g} times, and takes {loss}"
         )
     growth = update.loss_after / update.loss_before if update.loss_before > 0 else 0.0
