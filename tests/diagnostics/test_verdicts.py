@@ -799,7 +799,7 @@ def test_no_gradient(obstacle):
     assert told(model, X, Y, "mse") == [("no_gradient", "d2")]
     assert verdict_of("no_gradient", model, X, Y, "mse").text == (
         "the gradient does not reach 'd2' (Dense, row 3 of 5) and the layers before "
-        "it: it is exactly zero, so they cannot learn. It ends at 'obstacle' "
+        "it: it is exactly zero, so they cannot learn. It ends at or before 'obstacle' "
         f"({obstacle.__name__}, row 4 of 5). Look there for an operation without a "
         "slope, such as `keras.ops.round`, `keras.ops.argmax` or "
         "`keras.ops.stop_gradient`, and use one with a slope, such as a softmax "

@@ -28,7 +28,7 @@ def frozen_layers(findings: Findings) -> Verdict | None:
     first, others = found[0], len(found) - 1
     who = f"'{first.path}' ({first.type}) is"
     if others:
-        who = f"'{first.path}' ({first.type}) and {others} more layers are"
+        who = f"'{first.path}' ({first.type}) and {others} more are"
     text = (
         f"{who} frozen, and the weights are as they were drawn at random: "
         f"{sum(each.weights for each in found):,} numbers. The layers after them get "
@@ -39,16 +39,21 @@ def frozen_layers(findings: Findings) -> Verdict | None:
 
 
 def unused_layers(findings: Findings) -> Verdict | None:
-    """Layers that would train, and of which nothing reaches the loss."""
+    """Layers that would train, and of which nothing reaches the loss.
+
+    Where no loss is known, a program of one's own may use them in another way.
+    """
+    if findings.loss is None:
+        return None
     seen = findings.seen.trainability
     found = [*seen.unused, *seen.dropped]
     if not found:
         return None
     first, others = found[0], len(found) - 1
-    more = f", nor do {others} more layers" if others else ""
+    more = f" ({others} more layers neither)" if others else ""
     what = "does not run when the model is called"
     if first in seen.dropped:
-        what = "runs, and nothing of its output reaches an output of the model"
+        what = "runs, and does not reach an output of the model"
     freeze = f": `{first.place}.trainable = False`" if first.place else ""
     text = (
         f"'{first.path}' ({first.type}) {what}{more}, so it cannot learn. Use it in "

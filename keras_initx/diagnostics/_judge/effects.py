@@ -20,9 +20,10 @@ EFFECTS = {
         "exploding_gradient",
     },
     "gates_shut": _SILENCE | {"forgets"},
-    # An input of another scale drowns the others; so does a kernel that is too large.
-    "unscaled_inputs": {"drowned_branch"},
-    "dominant_feature": {"drowned_branch"},
+    # An input of another scale drowns the others.
+    "unscaled_inputs": {"drowned_branch", "no_gradient"},
+    "dominant_feature": {"drowned_branch", "no_gradient"},
+    "large_logits": {"no_gradient"},
     "ids_as_numbers": {"drowned_branch"},
     "drowned_tokens": {"drowned_branch"},
     "drowned_branch": {
@@ -42,7 +43,9 @@ EFFECTS = {
     "constant_output": {"vanishing_signal", "collapsed_inputs", "no_gradient"},
     "collapsed_inputs": {"constant_output"},
     "vanishing_signal": {"collapsed_inputs", "constant_output", "uneven_samples"},
-    "exploding_signal": {"uneven_samples", "drowned_branch"},
+    # A softmax or a sigmoid that is exactly 0 or 1 has no slope.
+    "saturated_units": {"no_gradient"},
+    "exploding_signal": {"uneven_samples", "no_gradient"},
     "no_gradient": {"vanishing_gradient"},
 }
 

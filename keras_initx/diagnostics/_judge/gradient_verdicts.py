@@ -16,7 +16,7 @@ VANISHING = 1e-3
 EXPLODING = 1e4
 # The gradient in a branch that ends in such a factor is as small.
 SMALL_FACTOR = 0.1
-# Where there is one position only, no query or key changes anything.
+# The sublayers of attention whose outputs only say how much of each position to take.
 _COMPARED = ("query", "key")
 
 
@@ -110,16 +110,24 @@ def _rows_with_gradient(findings: Findings) -> list[LayerRow]:
 
     A softmax is left out: with the cross-entropy its output has gradients of one over a
     probability. So are layers whose gradient is zero or small because a later factor
-    is: the first steps of training change that.
+    is: the first steps of training change that. So are shared layers that learn by a
+    later call, and queries and keys of few positions.
     """
-    known = [row for row in findings.rows if row.output_gradient is not None]
+    known = [
+        row
+        for row in findings.rows
+        if row.output_gradient or (row.output_gradient == 0 and row.calls == 1)
+    ]
     held = _held_back(findings)
     largest = max((_gradient(findings, row) for row in known), default=0.0)
     return [
         row
         for row in known
         if row.activation != "softmax"
-        and not (id(row) in held and _gradient(findings, row) < VANISHING * largest)
+        and not (
+            (id(row) in held or _is_compared(row))
+            and _gradient(findings, row) < VANISHING * largest
+        )
     ]
 
 
@@ -161,12 +169,17 @@ def _is_ignored(findings: Findings, row: LayerRow) -> bool:
     """
     if row.calls > 1 and row.gradient:
         return True
-    if row.path.rpartition("/")[2] in _COMPARED:
+    if _is_compared(row):
         return True
     ignored = _ignored_outputs(findings)
     return row.path in ignored or any(
         leads(findings.seen.readers, row.path, path) for path in ignored
     )
+
+
+def _is_compared(row: LayerRow) -> bool:
+    """Whether this makes queries or keys: with one position they change nothing."""
+    return row.path.rpartition("/")[2] in _COMPARED
 
 
 def _ignored_outputs(findings: Findings) -> set[str]:
@@ -188,7 +201,7 @@ def _where_it_ends(findings: Findings, row: LayerRow) -> str:
     reached = next((each for each in later if each.output_gradient), None)
     if reached is None:
         return "Look after this layer"
-    return f"It ends at {findings.name(reached)}. Look there"
+    return f"It ends at or before {findings.name(reached)}. Look there"
 
 
 def _head(rows: list[LayerRow], is_wrong: Callable[[LayerRow], bool]) -> list[LayerRow]:

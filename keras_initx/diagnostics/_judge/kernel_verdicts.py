@@ -55,11 +55,18 @@ def _first_symmetric(findings: Findings) -> tuple[LayerRow, LayerRow | None] | N
 
 def duplicate_kernels(findings: Findings) -> Verdict | None:
     """Kernels that are equal bit for bit, though they are different variables."""
+    # What is frozen is a copy by design, such as a target network.
+    frozen = {
+        kernel.path
+        for row in findings.rows
+        for kernel in row.kernels
+        if not kernel.is_trainable
+    }
     pairs = [
         (row, kernel)
         for row in findings.rows
         for kernel in row.kernels
-        if kernel.equal_to is not None
+        if kernel.equal_to is not None and not {kernel.path, kernel.equal_to} & frozen
     ]
     if not pairs:
         return None

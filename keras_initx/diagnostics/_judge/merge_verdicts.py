@@ -1,8 +1,10 @@
 """Verdicts on what is added or joined."""
 
 from keras_initx.diagnostics._judge.findings import Findings
+from keras_initx.diagnostics._judge.remedies import LSUV
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.merges import INPUT, Merge, Part, leads
+from keras_initx.diagnostics._measure.rows import LayerRow
 
 # A factor of a thousand in the standard deviation, as for the scale by depth: a
 # millionth of the sum of squares, so that a layer after it sees the other part alone.
@@ -32,14 +34,14 @@ def drowned_branch(findings: Findings) -> Verdict | None:
     where = f"in '{merge.path}' ({merge.type})"
     if merge.type == "+":
         where = f"in the sum in or before '{merge.path}'"
+    odd, other = (large, small) if large.std > 1 / small.std else (small, large)
     text = (
-        f"{where}, {_name(small)} has a standard deviation of "
-        f"{small.std:.2g} beside {large.std:.2g} of {_name(large)}, so the layers after "
-        "it do not see it. Bring each to the same scale before they are merged: "
-        "`keras_initx.lsuv(model, x)`, or put `keras.layers.LayerNormalization()` "
-        f"after {_name(large)}."
+        f"{where}, {_name(small)} has a standard deviation of {small.std:.2g} beside "
+        f"{large.std:.2g} of {_name(large)}, so the layers after it do not see it. "
+        f"{_advice(findings, odd, other)}"
     )
-    return Verdict("drowned_branch", merge.path, text)
+    path = odd.path if findings.place(odd.path) >= 0 else merge.path
+    return Verdict("drowned_branch", path, text)
 
 
 def silent_branches(findings: Findings) -> Verdict | None:
@@ -60,7 +62,7 @@ def silent_branches(findings: Findings) -> Verdict | None:
 def _drowned(findings: Findings, merge: Merge) -> tuple[Part, Part] | None:
     """The part that is lost, and the one beside which it is."""
     large = max(merge.parts, key=lambda part: part.std)
-    if merge.type == "Concatenate" and _is_normalized(findings, merge):
+    if _is_taken_by_design(findings, merge):
         return None
     for small in merge.parts:
         is_small = 0 < small.std < DROWNED * large.std
@@ -82,11 +84,41 @@ def _is_by_design(findings: Findings, small: Part, large: Part) -> bool:
     return row is not None and row.factor < 1
 
 
-def _is_normalized(findings: Findings, merge: Merge) -> bool:
-    """Whether each channel is brought to its own scale right after."""
-    types = {row.path: row.type for row in findings.rows}
-    readers = findings.seen.readers.get(merge.path, ())
-    return bool(readers) and all(types.get(each) == _PER_CHANNEL for each in readers)
+def _advice(findings: Findings, odd: Part, other: Part) -> str:
+    """How to bring the part that is farther from the scale 1 to that of the other."""
+    row = next((row for row in findings.rows if row.path == odd.path), None)
+    if row is not None and row.kernels and _has_scale(row, odd):
+        return f"The scale of the kernel of {_name(odd)} is off. Use {LSUV}."
+    return (
+        f"Put `keras.layers.Rescaling({other.std / odd.std:.1g})` after {_name(odd)}, "
+        "before they are merged."
+    )
+
+
+def _has_scale(row: LayerRow, part: Part) -> bool:
+    """Whether a part is what the layer puts out, and not a multiple of it."""
+    return row.std is not None and 0.5 < row.std / part.std < 2
+
+
+def _is_taken_by_design(findings: Findings, merge: Merge) -> bool:
+    """Whether what follows makes the scales no matter.
+
+    A softmax takes a mask of very large negative numbers. After a concatenation a
+    normalization by channels brings each to its own scale.
+    """
+    rows = {row.path: row for row in findings.rows}
+    readers = [rows.get(path) for path in findings.seen.readers.get(merge.path, ())]
+    if merge.type == "+":
+        # It has the path of the layer that gets it.
+        readers = [rows.get(merge.path)]
+    return bool(readers) and all(
+        row is not None
+        and (
+            (row.activation == "softmax" and not row.kernels)
+            or (merge.type == "Concatenate" and row.type == _PER_CHANNEL)
+        )
+        for row in readers
+    )
 
 
 def _name(part: Part) -> str:

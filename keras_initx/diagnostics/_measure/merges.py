@@ -6,14 +6,14 @@ layer made is compared with the sums of two that are known, at a few hundred pla
 
 import collections
 import dataclasses
-import itertools
+import math
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from keras_initx._backend import view
 from keras_initx._model.tensors import as_array, is_float_tensor
@@ -22,6 +22,8 @@ _SUMS = (layers.Add, layers.Average, layers.Subtract)
 _MERGES = (*_SUMS, layers.Concatenate)
 # So many entries of a tensor, and so many tensors of one shape, are compared.
 _ENTRIES, _KNOWN = 256, 12
+# With fewer entries a sum may be one by chance.
+_FEW = 32
 # What a sum may differ from one, and how far a term is above the rounding of it.
 _CLOSE, _ABOVE_ROUNDING = 1e-3, 100
 _ALIKE = 0.999
@@ -158,36 +160,44 @@ def _key(tensor: Any) -> tuple[Any, ...]:
 
 
 def _print(tensor: Any, path: str) -> _Print:
+    step = max(1, math.prod(tensor.shape) // _ENTRIES) | 1
     array = view(tensor)
-    if not isinstance(array, np.ndarray):
-        array = as_array(tensor)
-    step = max(1, array.size // _ENTRIES) | 1
-    values = array.flat[::step].astype("float64")
+    if isinstance(array, np.ndarray):
+        values = array.flat[::step]
+    else:
+        # On another device: only these entries leave it.
+        values = as_array(ops.reshape(tensor, (-1,))[::step])
     dtype = keras.backend.standardize_dtype(tensor.dtype)
-    return _Print(path, values, _ROUNDING.get(dtype, 2.0**-24))
+    return _Print(path, values.astype("float64"), _ROUNDING.get(dtype, 2.0**-24))
 
 
 def _terms(total: _Print, known: Iterable[_Print]) -> tuple[Part, Part] | None:
     """Two known tensors of which this is the sum: one, and any multiple of another."""
+    prints = list(known)
     size = np.linalg.norm(total.values)
-    noise = total.rounding * size
-    if not np.isfinite(size):
+    if len(prints) < 2 or total.values.size < _FEW or not np.isfinite(size):
         return None
-    found: list[tuple[float, Part, Part]] = []
-    for one, other in itertools.permutations(known, 2):
-        rest = total.values - one.values
-        square = float(other.values @ other.values)
-        length = np.linalg.norm(rest)
-        if not (square > 0 and length > _ABOVE_ROUNDING * noise):
-            continue
-        factor = float(rest @ other.values) / square
-        error = np.linalg.norm(rest - factor * other.values)
-        if error <= _CLOSE * length + noise and not _are_multiples(one, other):
-            parts = Part(one.path, one.std), Part(other.path, abs(factor) * other.std)
-            found.append((abs(factor - 1), *parts))
+    noise = total.rounding * size
+    values = np.stack([each.values for each in prints])
+    rests = total.values - values
+    with np.errstate(all="ignore"):
+        # The multiple of each that is nearest to what is left without each other one.
+        squares = (values**2).sum(1)
+        factors = rests @ values.T / squares
+        lengths = (rests**2).sum(1)[:, None]
+        errors = np.sqrt(np.maximum(lengths - factors**2 * squares, 0))
+        lengths = np.sqrt(lengths)
+        fits = (errors <= _CLOSE * lengths + noise) & (
+            lengths > _ABOVE_ROUNDING * noise
+        )
     # Where several multiples fit, it is the tensor itself.
-    best = min(found, key=lambda each: each[0], default=None)
-    return None if best is None else best[1:]
+    found = sorted(np.argwhere(fits), key=lambda pair: abs(factors[tuple(pair)] - 1))
+    for place, other in found:
+        one, two = prints[place], prints[other]
+        if place != other and not _are_multiples(one, two):
+            factor = abs(float(factors[place, other]))
+            return Part(one.path, one.std), Part(two.path, factor * two.std)
+    return None
 
 
 def _are_multiples(one: _Print, other: _Print) -> bool:

@@ -17,11 +17,11 @@ from keras_initx.diagnostics._measure.activation_bounds import (
     activation_of,
     flat_parts,
 )
-from keras_initx.diagnostics._measure.factors import small_factor
 from keras_initx.diagnostics._measure.kernels import Kernel, kernels_of
 from keras_initx.diagnostics._measure.merges import INPUT, Flow
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.small_factors import small_factor
 from keras_initx.diagnostics._measure.statistics import (
     Statistics,
     are_alike,
@@ -170,7 +170,8 @@ class SignalPass(QuietObserver):
         if call.number > 1 or not self._is_shown(call):
             return output
         self._note_factor(call)
-        self._note_several(output)
+        if call.parents:
+            self._note_several(output)
         state, measured = self._layers[id(call.layer)], first_tensor(output)
         if isinstance(call.layer, layers.TimeDistributed):
             # It repeats the row of its layer.
@@ -244,7 +245,7 @@ class SignalPass(QuietObserver):
             own.is_stuck = known.statistics is not None and known.statistics.dead == 1
 
     def _note_several(self, output: Any) -> None:
-        """Marks the rows of the layers that made the outputs of a container."""
+        """Marks the rows of the layers that made the outputs of a part of the model."""
         leaves = [leaf for leaf in keras.tree.flatten(output) if is_float_tensor(leaf)]
         for leaf in leaves if len(leaves) > 1 else ():
             if (row := self._tensor(leaf).row) is not None:

@@ -42,7 +42,10 @@ class SignalReport(RowReport[LayerRow]):
         loss: float or None.
         first_update: None, or what one step of the model's optimizer would do to this
             batch: `optimizer`, `rate`, `is_scheduled`, `weight_decay`, `loss_before`,
-            `loss_after`, `predicted`, `output_change`, `kept` and `decay`.
+            `loss_after`, `predicted`, `output_change`, `kept`, `decay` and `momentum`.
+        trainability: What trains: `weights` and `trainable` count the numbers that are
+            made to be trained, and those that are; `frozen`, `unused` and `dropped` are
+            lists of layers, each with `path` and `type`.
         jacobian: None, or what was asked for: `singular_values`, `largest` and
             `smallest`.
     """
@@ -60,6 +63,7 @@ class SignalReport(RowReport[LayerRow]):
         self.training = training
         self.loss = seen.loss
         self.first_update = seen.first_update
+        self.trainability = seen.trainability
         self.jacobian = jacobian
 
     def __getitem__(self, path: str | int) -> LayerRow:
@@ -87,6 +91,7 @@ class SignalReport(RowReport[LayerRow]):
             "training": self.training,
             "loss": self.loss,
             "first_update": None if update is None else update.to_dict(),
+            "trainability": dataclasses.asdict(self.trainability),
             "inputs": [dataclasses.asdict(row) for row in self.inputs],
             "layers": [dataclasses.asdict(row) for row in self.rows],
             "jacobian": None if jacobian is None else jacobian.to_dict(),
