@@ -62,7 +62,7 @@ def step(model, change):
     expected = {
         "loss_before": before,
         "loss_after": after,
-        "predicted": sum(np.vdot(s, m) for s, m in zip(gradients, moved)),
+        "predicted": sum(np.vdot(s, m) for s, m in zip(gradients, moved, strict=True)),
         "output_change": np.linalg.norm(outputs[1] - outputs[0])
         / np.linalg.norm(outputs[0]),
         "kept": np.vdot(*apart) / np.vdot(apart[0], apart[0]),
@@ -79,7 +79,8 @@ def step(model, change):
 def test_a_step_of_gradient_descent():
     found = step(linear(keras.optimizers.SGD(0.3)), lambda w, g: w - 0.3 * g)
     assert (found.optimizer, found.rate, found.is_scheduled) == ("SGD", 0.3, False)
-    assert found.weight_decay == found.momentum == 0 and found.decay is None
+    assert found.weight_decay == found.momentum == 0
+    assert found.decay is None
 
 
 def test_the_first_step_of_adam_goes_by_signs():
@@ -125,7 +126,8 @@ def test_a_schedule_has_the_rate_of_its_first_step():
         0.0, 100, warmup_target=0.1, warmup_steps=10
     )
     found = step(linear(keras.optimizers.SGD(schedule)), lambda w, g: w)
-    assert found.is_scheduled and found.rate == 0
+    assert found.is_scheduled
+    assert found.rate == 0
 
 
 def test_a_trained_model_is_judged_as_at_its_start():
@@ -166,7 +168,8 @@ def test_nothing_changes(make, is_built):
     # A name that comes next has no gap.
     first, second = layers.Dense(1).name, layers.Dense(1).name
     signal_report(model, X, Y)
-    assert int(layers.Dense(1).name[6:]) == int(second[6:]) + 1 and first != second
+    assert int(layers.Dense(1).name[6:]) == int(second[6:]) + 1
+    assert first != second
 
 
 def test_an_error_leaves_the_model_as_it_was():
@@ -226,7 +229,8 @@ def test_models_without_an_update():
     assert signal_report(linear(Own(1)), X, Y).first_update is None
     single = keras.Sequential([keras.Input((INPUTS,)), layers.Dense(OUTPUTS)])
     assert signal_report(single, X, Y, "mse").first_update is None
-    assert optimizer_of(single) is None and rate_of(model.optimizer) > 0
+    assert optimizer_of(single) is None
+    assert rate_of(model.optimizer) > 0
 
 
 def test_it_is_shown():

@@ -192,9 +192,9 @@ def apply_advice(model, text):
         (
             "large_update",
             lambda: keras.optimizers.Adam(1.0),
-            r"one step of Adam at a rate of 1 changes 2 of 2 kernels by more than their "
-            r"own norm, up to [\d.]+ times, and takes the loss of this batch from "
-            r"[\d.]+ to [\d.]+. Lower the rate: `model.optimizer.learning_rate = "
+            r"one step of Adam at a rate of 1 changes 2 of 2 kernels by more than "
+            r"their own norm, up to [\d.]+ times, and takes the loss of this batch "
+            r"from [\d.]+ to [\d.]+. Lower the rate: `model.optimizer.learning_rate = "
             r"0.001`.",
         ),
         (
