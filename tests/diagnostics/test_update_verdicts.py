@@ -96,7 +96,10 @@ def test_adam_may_raise_a_squared_error_a_hundredfold():
 
 
 def test_a_loss_that_is_not_finite_after_the_step():
-    assert kinds(row("a"), row("b"), loss_after=float("nan")) == ["large_update"]
+    nan = float("nan")
+    assert kinds(row("a"), row("b"), loss_after=nan) == ["large_update"]
+    assert kinds(row("a"), row("b"), loss_after=nan, loss_before=nan) == ["healthy"]
+    assert kinds(row("a"), row("b"), loss_after=nan, rate=0.0) == ["healthy"]
 
 
 def stream(count, share, is_normalized=True):

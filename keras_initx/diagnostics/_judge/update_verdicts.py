@@ -108,6 +108,8 @@ def strong_weight_decay(findings: Findings) -> Verdict | None:
 
 def _too_far(findings: Findings, update: FirstUpdate) -> str | None:
     """What a step does that is too large for any network; None if it is not."""
+    if not (update.rate > 0 and math.isfinite(update.loss_before)):
+        return None
     step = f"one step of {update.optimizer} at a rate of {update.rate:.2g}"
     loss = f"the loss of this batch from {update.loss_before:.3g} to "
     loss += f"{update.loss_after:.3g}"
