@@ -28,6 +28,9 @@ COLLAPSED, CLOSER = 0.99, 0.1
 COLLAPSED_MEANS = 1 - 1e-6
 # So do a few rectifiers: images of noise, averaged by the 19 layers of VGG, have 0.003.
 COLLAPSED_SHALLOW, DEEP = 0.999, 20
+# By the correlation map 1 - cos falls as one over the square of the depth. Beyond the
+# depth at which half of the draws fail, the limit allows for the noise of the width.
+TOO_DEEP = 60
 # Activations of which `looks_linear` makes a linear function.
 _MIRRORED = ("relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus")
 # What is nearer to 1 than this may be the rounding of a cosine in float32.
@@ -120,7 +123,18 @@ def _limit(findings: Findings, row: LayerRow, limit: float) -> float:
         return limit
     if facts.is_mostly_mean:
         return max(limit, COLLAPSED_MEANS)
-    return limit if len(findings.linear) >= DEEP else max(limit, COLLAPSED_SHALLOW)
+    depth = len(findings.linear)
+    if depth < DEEP:
+        return max(limit, COLLAPSED_SHALLOW)
+    if depth > TOO_DEEP and _is_chain(findings):
+        return 1 - (1 - limit) * (depth / TOO_DEEP) ** 2
+    return limit
+
+
+def _is_chain(findings: Findings) -> bool:
+    """Whether each layer gets only what the one before it made, as it is."""
+    types = {row.type for row in findings.rows}
+    return not (types & {"Add", *NORMALIZATIONS} or findings.seen.merges)
 
 
 def _follows_few(findings: Findings, row: LayerRow) -> bool:
@@ -166,8 +180,7 @@ def _advice(findings: Findings, row: LayerRow) -> str:
         )
     if facts.is_mostly_mean:
         return other_than_mean(activation)
-    is_chain = all(each.type not in ("Add", *NORMALIZATIONS) for each in findings.rows)
-    if is_chain and activation in _MIRRORED and not findings.seen.merges:
+    if _is_chain(findings) and activation in _MIRRORED:
         return (
             f"The outputs of {activation!r} have a mean, which adds up layer by layer. "
             "Call `keras_initx.looks_linear(model)`, so that the model starts as a "
