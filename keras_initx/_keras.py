@@ -333,16 +333,15 @@ def is_decayed(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) 
     if not optimizer.weight_decay:
         return False
     asked = getattr(optimizer, "_use_weight_decay", None)
-    # The answers are kept in a dict, which stays as it was.
-    name = "_exclude_from_weight_decay_cache"
-    before = copy.copy(vars(optimizer).get(name))
+    # The answers are kept in a dict: another one, so that the optimizer stays as it is.
+    name, attributes = "_exclude_from_weight_decay_cache", vars(optimizer)
+    before = attributes.pop(name, None)
     try:
         return asked is None or bool(asked(variable))
     finally:
-        if before is None:
-            vars(optimizer).pop(name, None)
-        else:
-            vars(optimizer)[name] = before
+        attributes.pop(name, None)
+        if before is not None:
+            attributes[name] = before
 
 
 def attach_jax_state(model: keras.Model, state: tuple[Any, ...]) -> None:

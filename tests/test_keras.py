@@ -373,6 +373,20 @@ def test_trained_variables(monkeypatch):
     assert _keras.trained_variables(model.optimizer) == []
 
 
+def test_is_decayed(monkeypatch):
+    model = compiled()
+    kernel, bias = model.trainable_variables[:2]
+    assert not _keras.is_decayed(model.optimizer, kernel)
+    optimizer = keras.optimizers.SGD(weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_list=[bias])
+    before = dict(vars(optimizer))
+    found = [_keras.is_decayed(optimizer, each) for each in (kernel, bias)]
+    assert found == [True, False]
+    assert vars(optimizer) == before
+    hide(monkeypatch, "_use_weight_decay", optimizer)
+    assert _keras.is_decayed(optimizer, bias)
+
+
 ANSWER = (
     "This release of Keras does not show the first batch of `fit` to callbacks on JAX. "
     "Call `keras_initx.lsuv(model, x)` before `fit` instead."

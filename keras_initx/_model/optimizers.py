@@ -69,8 +69,8 @@ def is_compiled(model: keras.layers.Layer) -> bool:
 
 
 def rate_of(optimizer: keras.optimizers.Optimizer) -> float:
-    """The learning rate at present."""
-    return float(ops.convert_to_numpy(optimizer.learning_rate))
+    """The learning rate at present, as it was written: 0.3, which float32 has not."""
+    return float(str(np.float32(ops.convert_to_numpy(optimizer.learning_rate))))
 
 
 def begin_again(

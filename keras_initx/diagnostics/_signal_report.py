@@ -67,8 +67,8 @@ def signal_report(
     - the mean cosine between its outputs for different inputs: near 1, the network can
       no longer tell its inputs apart. It uses up to 16 samples, and of large outputs
       some 33,000 entries, evenly spaced;
-    - the spread: how many times the output for one of these samples is as large as that
-      for another;
+    - the spread: how many times the output for one sample is as large as that for
+      another, of up to 256 samples;
     - for `SimpleRNN`, `LSTM` and `GRU`: the standard deviation of the state after the
       first, the middle and the last step, the share of saturated gates, and with a loss
       the gradient at the input of the first step beside that of the last one;
@@ -84,6 +84,10 @@ def signal_report(
       of the kernel, and the norm of the gradient of the output; and the loss beside
       what it is for a model that knows nothing, such as the logarithm of the number of
       classes.
+      of the kernel, and the norm of the gradient of the output;
+    - with `y` and a compiled model: the first update, by which one step of its
+      optimizer would change the kernel, the outputs and the loss of the batch. It is
+      computed as for a model that has not been trained, and not taken.
 
     The model is called with `training=True`, because that is where it has to learn: a
     `BatchNormalization` then uses the batch, and not its initial statistics. Layers
@@ -142,6 +146,9 @@ def signal_report(
         and has `verdicts`, `is_healthy`, `rows`, `inputs`, `targets`, `loss`,
         and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`, `expected_loss`,
         `jacobian`, `to_dict()`, `to_pandas()` and `plot()`.
+        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`,
+        `first_update`, `jacobian`,
+        `to_dict()`, `to_pandas()` and `plot()`.
 
     Raises:
         ValueError: If there is a loss and no `y`, or `y` and no loss, or if the

@@ -22,6 +22,7 @@ from keras_initx.diagnostics._judge import (
     sample_verdicts,
     scale_verdicts,
     target_verdicts,
+    update_verdicts,
 )
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.verdict import Verdict
@@ -82,6 +83,9 @@ JUDGES: tuple[Judge, ...] = (
     gradient_verdicts.no_gradient,
     gradient_verdicts.vanishing_gradient,
     gradient_verdicts.exploding_gradient,
+    update_verdicts.large_update,
+    update_verdicts.small_update,
+    update_verdicts.strong_weight_decay,
 )
 
 # Those that need no more than the weights.

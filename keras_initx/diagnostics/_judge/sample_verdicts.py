@@ -1,7 +1,11 @@
 """Verdicts on what becomes of different inputs."""
 
 from keras_initx.diagnostics._judge.activation_facts import activation_facts
-from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
+from keras_initx.diagnostics._judge.findings import (
+    NORMALIZATIONS,
+    Findings,
+    first_of_tail,
+)
 from keras_initx.diagnostics._judge.loss_code import (
     code_of,
     other_activation,
@@ -23,6 +27,17 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 # Rectifiers with `he_normal` are there after some 50 layers: on small images of digits
 # 30 layers learn well, 60 slowly, 100 not at all.
 COLLAPSED, CLOSER = 0.99, 0.1
+# Most of what a sigmoid puts out is the same for all inputs, and the first steps take
+# that out of the next layer: on the same images 1 to 3 layers learn as well as others,
+# with 1 - cos down to 5e-5 and a factor of 18 for each layer; 5 layers (2e-7) hardly.
+COLLAPSED_MEANS = 1 - 1e-6
+# So do a few rectifiers: images of noise, averaged by the 19 layers of VGG, have 0.003.
+COLLAPSED_SHALLOW, DEEP = 0.999, 20
+# By the correlation map 1 - cos falls as one over the square of the depth. Beyond the
+# depth at which half of the draws fail, the limit allows for the noise of the width.
+TOO_DEEP = 60
+# Activations of which `looks_linear` makes a linear function.
+_MIRRORED = ("relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus")
 # What is nearer to 1 than this may be the rounding of a cosine in float32.
 ROUNDING = 1e-5
 FEW_UNITS = 8
@@ -53,13 +68,15 @@ def collapsed_inputs(findings: Findings) -> Verdict | None:
     start = _start(findings, "cosine", 0.0)
     limit = max(COLLAPSED, 1 - CLOSER * (1 - start))
     rows = [row for row in _compared(findings) if row.cosine is not None]
-    first = first_of_tail(rows, lambda row: (row.cosine or 0.0) > limit)
+    limits = {row.path: _limit(findings, row, limit) for row in rows}
+    first = first_of_tail(rows, lambda row: (row.cosine or 0.0) > limits[row.path])
     if first is None or limit > 1 - ROUNDING or _follows_few(findings, first):
         return None
+    limit = limits[first.path]
     first = _first_without_kernel(findings, first, limit)
     text = (
         f"from {findings.name(first)} on, the outputs for different inputs have a mean "
-        f"cosine above {limit:.4g}; it was {start:.2g} at first. The layers after it "
+        f"cosine above {limit:.7g}; it was {start:.2g} at first. The layers after it "
         f"can hardly tell inputs apart. {_advice(findings, first)}"
     )
     return Verdict("collapsed_inputs", first.path, text)
@@ -102,6 +119,27 @@ def _start(findings: Findings, quantity: str, default: float) -> float:
     """What a quantity was at first: that of the inputs, if it is known."""
     known = [getattr(row, quantity) for row in (*findings.inputs, *findings.rows)]
     return next((value for value in known if value is not None), default)
+
+
+def _limit(findings: Findings, row: LayerRow, limit: float) -> float:
+    """The limit of a layer's cosine, which activations with a large mean come near."""
+    facts = activation_facts(findings.activation(row))
+    if facts is None or not facts.has_mean:
+        return limit
+    if facts.is_mostly_mean:
+        return max(limit, COLLAPSED_MEANS)
+    depth = len(findings.linear)
+    if depth < DEEP:
+        return max(limit, COLLAPSED_SHALLOW)
+    if depth > TOO_DEEP and _is_chain(findings):
+        return 1 - (1 - limit) * (depth / TOO_DEEP) ** 2
+    return limit
+
+
+def _is_chain(findings: Findings) -> bool:
+    """Whether each layer gets only what the one before it made, as it is."""
+    types = {row.type for row in findings.rows}
+    return not (types & {"Add", *NORMALIZATIONS} or findings.seen.merges)
 
 
 def _follows_few(findings: Findings, row: LayerRow) -> bool:
@@ -157,6 +195,13 @@ def _advice(findings: Findings, row: LayerRow) -> str:
         )
     if facts.is_mostly_mean:
         return other_than_mean(activation)
+    if _is_chain(findings) and activation in _MIRRORED:
+        return (
+            f"The outputs of {activation!r} have a mean, which adds up layer by layer. "
+            "Call `keras_initx.looks_linear(model)`, so that the model starts as a "
+            "linear function at any depth. Or add the input of each block to its "
+            "output."
+        )
     return (
         f"The outputs of {activation!r} have a mean, which adds up layer by layer, and "
         "so do large biases. Use zero biases and add the input of each block to its "

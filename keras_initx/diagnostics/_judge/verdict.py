@@ -34,8 +34,8 @@ class Verdict:
 
     @property
     def is_of_gradient(self) -> bool:
-        """Whether it is about the gradient, and not about the signal."""
-        return self.kind.endswith("gradient")
+        """Whether it is about the gradient, or what it does, and not the signal."""
+        return self.kind.endswith(("gradient", "update"))
 
     def to_dict(self) -> dict[str, str | None]:
         """Plain Python values."""

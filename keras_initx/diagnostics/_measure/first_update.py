@@ -1,6 +1,5 @@
 """The first update: one step of the model's own optimizer, computed and not taken."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -9,24 +8,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initx._backend import saved, stored
+from keras_initx._backend import stored
 from keras_initx._backend.arithmetic import norm
-from keras_initx._keras import is_decayed, preserve_names
 from keras_initx._model.optimizers import optimizer_of, rate_of
 from keras_initx._model.tensors import as_array
 from keras_initx._model.trace import trace
 from keras_initx._report.table import number
 from keras_initx.diagnostics._measure.kernels import Kernel
+from keras_initx.diagnostics._measure.optimizer_step import step_on_copies
 from keras_initx.diagnostics._measure.signal_pass import QuietObserver
 
 # So many samples, and so many numbers of each, of which the outputs are compared.
 _SAMPLES, _ENTRIES = 256, 4096
-# What acts on the sum of several gradients, or on the weights after many steps.
-_LATER: dict[str, Any] = {
-    "gradient_accumulation_steps": None,
-    "loss_scale_factor": None,
-    "use_ema": False,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +33,8 @@ class FirstUpdate:
         is_scheduled: bool. Whether the rate is that of a schedule, and will change.
         weight_decay: float. The share of a weight that the optimizer takes off in each
             step, divided by the rate; 0 without one.
+        momentum: float. That of `SGD`, with which a steady gradient acts `1 / (1 -
+            momentum)` times as strongly in the end; else 0.
         loss_before: float. On the batch.
         loss_after: float. On the same batch, after the step.
         predicted: float. The change of the loss by the gradient: what a very small step
@@ -59,6 +54,7 @@ class FirstUpdate:
     rate: float
     is_scheduled: bool
     weight_decay: float
+    momentum: float
     loss_before: float
     loss_after: float
     predicted: float
@@ -115,16 +111,16 @@ def first_update(
         has no rate of its own, or cannot be made from its configuration.
     """
     optimizer = optimizer_of(model)
-    step = None if optimizer is None else _step(optimizer, gradients)
+    step = None if optimizer is None else step_on_copies(optimizer, gradients)
     if optimizer is None or step is None:
         return None
     new, predicted, decay = step
     for kernel in kernels:
         if id(kernel.variable) in new and kernel.row.norm > 0:
             old = as_array(stored(kernel.variable)).astype("float32")
-            change = as_array(new[id(kernel.variable)].value).astype("float32") - old
+            change = as_array(stored(new[id(kernel.variable)])).astype("float32") - old
             kernel.row.update_ratio = norm(change) / kernel.row.norm
-    mapping = [(gradients[key][0], new[key].value) for key in new]
+    mapping = [(gradients[key][0], stored(new[key])) for key in new]
     with keras.StatelessScope(mapping, collect_losses=True):
         output = trace(model, batch, QuietObserver(), training=training)
         after = float(as_array(ops.cast(loss(output), "float32")))
@@ -135,6 +131,7 @@ def first_update(
         rate_of(optimizer),
         isinstance(optimizer.get_config().get("learning_rate"), dict),
         float(optimizer.weight_decay or 0.0),
+        _momentum(optimizer),
         loss_before,
         after,
         predicted,
@@ -144,70 +141,10 @@ def first_update(
     )
 
 
-def _step(
-    optimizer: keras.optimizers.Optimizer,
-    gradients: dict[int, tuple[keras.Variable, Any]],
-) -> tuple[dict[int, keras.Variable], float, float | None] | None:
-    """Copies of the variables after the step; the change of the loss; the decay."""
-    variables = [variable for variable, _ in gradients.values()]
-    with preserve_names():
-        copies = [_copy(variable) for variable in variables]
-        twin = _twin(optimizer, variables, copies)
-    if twin is None:
-        return None
-    values = [gradient for _, gradient in gradients.values()]
-    twin.apply(values, copies)
-    weight_decay = rate_of(optimizer) * float(optimizer.weight_decay or 0.0)
-    predicted = decayed = learned = 0.0
-    for variable, copy, gradient in zip(variables, copies, values, strict=True):
-        old = as_array(stored(variable)).astype("float32")
-        change = as_array(copy.value).astype("float32") - old
-        slope = as_array(gradient).astype("float32")
-        predicted += float(np.vdot(slope, change))
-        if weight_decay and variable.ndim > 1 and is_decayed(optimizer, variable):
-            decayed += norm(weight_decay * old) ** 2
-            learned += norm(change + weight_decay * old) ** 2
-    decay = float(np.sqrt(decayed / learned)) if decayed and learned else None
-    new = {id(v): copy for v, copy in zip(variables, copies, strict=True)}
-    return new, predicted, decay
-
-
-def _copy(variable: keras.Variable) -> keras.Variable:
-    """A variable of the same value and path, for an optimizer that looks at these."""
-    *scopes, name = variable.path.split("/")
-    with contextlib.ExitStack() as stack:
-        for scope in scopes:
-            stack.enter_context(keras.name_scope(scope))
-        return keras.Variable(
-            ops.copy(ops.convert_to_tensor(saved(variable))),
-            dtype=variable.dtype,
-            name=name,
-        )
-
-
-def _twin(
-    optimizer: keras.optimizers.Optimizer,
-    variables: list[keras.Variable],
-    copies: list[keras.Variable],
-) -> keras.optimizers.Optimizer | None:
-    """A new optimizer of the same configuration, for the copies."""
-    config = optimizer.get_config()
-    config |= {name: value for name, value in _LATER.items() if name in config}
-    config["learning_rate"] = rate_of(optimizer)
-    try:
-        twin = type(optimizer).from_config(config)
-    except Exception:
-        # A class whose configuration does not make one cannot be saved either.
-        return None
-    kept = [
-        copy
-        for variable, copy in zip(variables, copies, strict=True)
-        if not is_decayed(optimizer, variable)
-    ]
-    if optimizer.weight_decay and kept:
-        twin.exclude_from_weight_decay(var_list=kept)
-    twin.build(copies)
-    return twin
+def _momentum(optimizer: keras.optimizers.Optimizer) -> float:
+    """That of plain gradients; other optimizers divide by their size."""
+    is_plain = isinstance(optimizer, keras.optimizers.SGD)
+    return float(optimizer.momentum) if is_plain else 0.0
 
 
 def _numbers(output: Any) -> list[np.ndarray]:

@@ -18,6 +18,8 @@ _ROUNDING = 1e-12
 _SAMPLES = 16
 # So many entries of each, or a few more: the error of a cosine is then below 1 %.
 _ENTRIES = 2**15
+# The inputs whose sizes are compared, and so many entries of each: an error of 2 %.
+_SIZED, _SIZED_ENTRIES = 256, 2**11
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,19 +89,37 @@ def cosine_and_spread(tensor: Any, samples: int) -> tuple[float | None, float | 
         norms = np.sqrt(squares[is_used])
         cosines = gram[np.ix_(is_used, is_used)] / np.outer(norms, norms)
     cosine = float((cosines.sum() - used) / (used * (used - 1)))
-    return cosine, float(norms.max() / norms.min())
+    return cosine, _spread(tensor, samples)
 
 
-def _rows_of_samples(tensor: Any, samples: int) -> np.ndarray | None:
-    """The values of up to 16 samples, one row for each."""
+def _spread(tensor: Any, samples: int) -> float | None:
+    """The largest norm over the smallest, except those of zero."""
+    array = _rows_of_samples(tensor, samples, _SIZED, _SIZED_ENTRIES)
+    if array is None:
+        return None
+    with np.errstate(all="ignore"):
+        largest = np.abs(array).max(axis=1).astype("float64")
+        is_used = (largest > 0) & np.isfinite(largest)
+        if not is_used.any():
+            return None
+        # Divided first, so that no square vanishes or overflows.
+        scaled = array[is_used] / largest[is_used, None].astype("float32")
+        norms = largest[is_used] * np.linalg.norm(scaled, axis=1)
+    return float(norms.max() / norms.min())
+
+
+def _rows_of_samples(
+    tensor: Any, samples: int, most: int = _SAMPLES, most_entries: int = _ENTRIES
+) -> np.ndarray | None:
+    """The values of up to so many samples, one row for each."""
     entries, rest = divmod(tensor.shape[0], samples)
     if rest or entries == 0:
         return None
-    count = min(samples, _SAMPLES)
+    count = min(samples, most)
     array = as_array(view(tensor)[: count * entries])
     array = array.reshape(count, -1, *array.shape[2 if entries == 1 else 1 :])
     # Of a large activation every second entry or so will do, along one axis.
-    step = max(1, array[0].size // _ENTRIES)
+    step = max(1, array[0].size // most_entries)
     return array[:, ::step].reshape(count, -1)
 
 

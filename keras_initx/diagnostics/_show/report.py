@@ -72,6 +72,7 @@ class SignalReport(RowReport[LayerRow]):
         expected_loss: float or None. The loss of a model of one output that knows
             nothing yet: the logarithm of the number of classes, or the variance of the
             targets.
+            `loss_after`, `predicted`, `output_change`, `kept`, `decay` and `momentum`.
         trainability: What trains: `weights` and `trainable` count the numbers that are
             made to be trained, and those that are; `frozen`, `unused` and `dropped` are
             lists of layers, each with `path` and `type`.
