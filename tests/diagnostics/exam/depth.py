@@ -15,9 +15,8 @@ from diagnostics.exam.material import (
 from keras import layers
 
 
-def softplus_of_12_layers(depth=12):
-    hidden = [dense(f"d{n}", 32, "softplus") for n in range(depth)]
-    return classifier(*hidden)
+def nine_sigmoids(activation="sigmoid", kernel="glorot_uniform"):
+    return classifier(*[dense(f"d{n}", 32, activation, kernel) for n in range(9)])
 
 
 def post_normalized_sums(blocks=40):
@@ -30,8 +29,9 @@ def post_normalized_sums(blocks=40):
     return Case(compiled(keras.Model(start, output()(hidden))), TABLE, LABELS)
 
 
-def rate_of_rmsprop(rate=0.5):
-    return classifier(dense("a"), optimizer=keras.optimizers.RMSprop(rate))
+def rate_of_20(rate=20.0):
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+    return classifier(dense("a"), optimizer=optimizer)
 
 
 def rate_of_1e_8(rate=1e-8):
@@ -44,14 +44,19 @@ def decay_of_half(decay=5.0):
 
 
 FAULTS = [
-    Fault(softplus_of_12_layers, "collapsed_inputs", "*", {"depth": 1}),
+    Fault(
+        nine_sigmoids,
+        "collapsed_inputs, vanishing_gradient",
+        "*",
+        {"activation": "relu", "kernel": "he_normal"},
+    ),
     Fault(
         post_normalized_sums,
         "large_update, collapsed_inputs, vanishing_gradient, exploding_gradient",
         "*",
         {"blocks": 2},
     ),
-    Fault(rate_of_rmsprop, "large_update", "*", {"rate": 1e-3}),
+    Fault(rate_of_20, "large_update", "*", {"rate": 0.05}),
     Fault(rate_of_1e_8, "small_update", "*", {"rate": 0.05}),
     Fault(decay_of_half, "strong_weight_decay", "*", {"decay": 1e-4}),
 ]

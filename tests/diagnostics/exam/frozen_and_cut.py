@@ -75,7 +75,7 @@ def root_of_zero(epsilon=0.0):
         squares = ops.sum(ops.square(hidden), axis=-1, keepdims=True)
         return ops.sqrt(squares + epsilon)
 
-    steps = dense("a"), layers.Lambda(length, name="length")
+    steps = dense("a", 32, None), layers.Lambda(length, name="length")
     return Case(compiled(chain(*steps), "mse"), x, np.abs(VALUES))
 
 

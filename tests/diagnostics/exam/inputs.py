@@ -32,7 +32,7 @@ def pressure(adapted=False):
 
 
 def population(divisor=1.0):
-    """The inhabitants of a town beside fourteen rates."""
+    """The inhabitants of a town beside fifteen rates."""
     x = TABLE.copy()
     x[:, 3] = np.exp(11 + x[:, 3]) / divisor
     return classifier(dense("a"), x=x)

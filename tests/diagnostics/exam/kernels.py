@@ -37,7 +37,7 @@ def separable_he(deviation=None):
 
 
 def variance_for_deviation(power=1.0):
-    hidden = [dense(f"d{n}", 64, kernel=normal((2 / 64) ** power)) for n in range(5)]
+    hidden = [dense(f"d{n}", 64, kernel=normal((2 / 64) ** power)) for n in range(10)]
     x = numbers(SAMPLES, 64)
     return classifier(*hidden, x=x)
 

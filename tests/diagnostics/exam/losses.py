@@ -63,7 +63,7 @@ def labels_against_columns(classes=True):
     """Class numbers, and a squared error for each of four outputs."""
     if classes:
         model = compiled(chain(dense("a"), output()), "mse")
-        return Case(model, TABLE, LABELS.astype("float32"))
+        return Case(model, TABLE, LABELS[:, None].astype("float32"))
     return regression(y=ONE_HOT)
 
 

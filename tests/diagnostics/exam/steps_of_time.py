@@ -12,6 +12,8 @@ from diagnostics.exam.material import (
 )
 from keras import layers, ops
 
+LONG = numbers(SAMPLES, 40, 4, seed=5)
+
 
 def gru_bias(value):
     """The update gate is the first of three."""
@@ -27,9 +29,6 @@ def gru_bias(value):
 def long_gru(bias=12.0):
     """The update gate lets nothing in."""
     return classifier(layers.GRU(16, name="a", bias_initializer=gru_bias(bias)), x=LONG)
-
-
-LONG = numbers(SAMPLES, 40, 4, seed=5)
 
 
 def forgetful(deviation=0.01):
