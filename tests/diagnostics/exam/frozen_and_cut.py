@@ -83,7 +83,7 @@ FAULTS = [
     Fault(all_frozen, "nothing_trains", "*", {"trainable": True}),
     Fault(random_reservoir, "frozen_layers", "a, b", {"trainable": True}),
     Fault(signs, "no_gradient", "a, sign", {"function": ops.tanh}),
-    Fault(forgotten_layer, "unused_layers", "second", {"is_used": True}),
+    Fault(forgotten_layer, "unused_layers", "forgotten/second", {"is_used": True}),
     Fault(tiny_loss_in_float16, "float16_underflow", "*", {"factor": 1.0}),
     Fault(root_of_zero, "non_finite_gradient", "*", {"epsilon": 1e-6}),
 ]

@@ -71,7 +71,7 @@ def equal_members(seeds=(7, 7, 7)):
     return Case(compiled(keras.Model(start, output()(together))), TABLE, LABELS)
 
 
-def selu_and_glorot(kernel="glorot_uniform"):
+def selu_and_he(kernel="he_uniform"):
     hidden = [dense(f"d{n}", 32, "selu", kernel) for n in range(6)]
     return classifier(*hidden)
 
@@ -84,7 +84,7 @@ FAULTS = [
     Fault(ones_in_a_convolution, "symmetric_units", "a", {"kernel": "he_normal"}),
     Fault(equal_members, "duplicate_kernels", "m1", {"seeds": (1, 2, 3)}),
     Fault(
-        selu_and_glorot,
+        selu_and_he,
         "selu_without_lecun_normal",
         "d0, d1",
         {"kernel": "lecun_normal"},
