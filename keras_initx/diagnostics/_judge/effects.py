@@ -107,10 +107,15 @@ EFFECTS = {
     | {"exploding_gradient", "no_gradient", "uneven_samples", "vanishing_gradient"},
     "forgets": {"collapsed_inputs"},
     # Of the signal and the gradient
-    "non_finite_signal": _UPDATES
-    | {"non_finite_gradient", "one_hot_attention", "saturated_gates"},
+    "non_finite_signal": _NOISE | {"saturated_gates"},
     "vanishing_signal": _UPDATES
-    | {"collapsed_inputs", "constant_output", "strong_noise", "uneven_samples"},
+    | {
+        "collapsed_inputs",
+        "constant_output",
+        "strong_noise",
+        "uneven_samples",
+        "vanishing_gradient",
+    },
     "exploding_signal": _NOISE | {"no_gradient", "saturated_gates", "unscaled_targets"},
     "constant_output": _SILENCE | _OUTPUTS | {"strong_noise"},
     "collapsed_inputs": _OUTPUTS | {"constant_output"},
