@@ -257,7 +257,7 @@ def test_a_tied_embedding_is_the_cause_of_large_logits():
     loss = losses.SparseCategoricalCrossentropy(from_logits=True)
     model = TiedModel(1.0)
     (found,) = signal_report(model, words, words, loss).verdicts
-    assert (found.kind, found.layer) == ("large_logits", model.table.path)
+    assert (found.kind, found.layer) == ("large_embeddings", model.table.path)
     follow(found.text, model, words, loss)
     assert kinds(model, words, words, loss) == HEALTHY
 
