@@ -95,7 +95,7 @@ EFFECTS = {
     | {"non_finite_signal", "vanishing_gradient", "unscaled_targets"},
     "small_embeddings": _SILENCE | {"drowned_tokens", "forgets"},
     "drowned_tokens": {"collapsed_inputs", "drowned_branch", "vanishing_gradient"},
-    "one_hot_attention": {"no_gradient", "vanishing_gradient"},
+    "one_hot_attention": _NOISE | {"no_gradient", "vanishing_gradient"},
     "dead_units": _SILENCE | {"silent_branches"},
     "saturated_units": {"no_gradient"},
     "drowned_branch": _NOISE | {"collapsed_inputs", "vanishing_gradient"},
