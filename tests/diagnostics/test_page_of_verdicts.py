@@ -32,6 +32,11 @@ def remedy_of(kind):
     return " ".join(re.findall(r"`([^`]+)`", remedy)[0].split())
 
 
+def without_numbers(text):
+    """A text whose numbers, which depend on the draw, are left out."""
+    return re.sub(r"\d[\d.]*(e-?\d+)?", "", text)
+
+
 def report_on(kind):
     """The report on the network of a section."""
     keras.utils.set_random_seed(0)
@@ -73,4 +78,4 @@ def test_a_section_tells_what_it_measures_and_what_to_do(kind):
 def test_the_network_of_a_section_has_its_verdict_and_its_remedy(kind):
     found = [each for each in report_on(kind).verdicts if each.kind == kind]
     assert len(found) == 1
-    assert remedy_of(kind) in found[0].text
+    assert without_numbers(remedy_of(kind)) in without_numbers(found[0].text)
