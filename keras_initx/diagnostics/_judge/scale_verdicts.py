@@ -163,7 +163,9 @@ def _large_kernel(findings: Findings) -> Verdict | None:
 def _is_judged_by_loss(findings: Findings, row: LayerRow) -> bool:
     """Whether these are outputs that are judged beside their targets."""
     is_last = row.is_output or row is findings.linear[-1]
-    return is_last and bool(findings.seen.tasks or row.activation in ("softmax", "sigmoid"))
+    return is_last and bool(
+        findings.seen.tasks or row.activation in ("softmax", "sigmoid")
+    )
 
 
 def _is_told(findings: Findings, row: LayerRow) -> bool:
