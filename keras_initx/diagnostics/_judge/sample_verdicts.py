@@ -1,16 +1,8 @@
 """Verdicts on what becomes of different inputs."""
 
 from keras_initx.diagnostics._judge.activation_facts import activation_facts
-from keras_initx.diagnostics._judge.findings import (
-    NORMALIZATIONS,
-    Findings,
-    first_of_tail,
-)
-from keras_initx.diagnostics._judge.loss_code import (
-    code_of,
-    other_activation,
-    other_end,
-)
+from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
+from keras_initx.diagnostics._judge.pasted import code_of, other_activation, other_end
 from keras_initx.diagnostics._judge.remedies import (
     amplification,
     amplifying_layers,
@@ -138,8 +130,8 @@ def _limit(findings: Findings, row: LayerRow, limit: float) -> float:
 
 def _is_chain(findings: Findings) -> bool:
     """Whether each layer gets only what the one before it made, as it is."""
-    types = {row.type for row in findings.rows}
-    return not (types & {"Add", *NORMALIZATIONS} or findings.seen.merges)
+    is_cut = any(row.type == "Add" or row.is_normalization for row in findings.rows)
+    return not (is_cut or findings.seen.merges)
 
 
 def _follows_few(findings: Findings, row: LayerRow) -> bool:
