@@ -23,11 +23,11 @@ COLLAPSED, CLOSER = 0.99, 0.1
 # that out of the next layer: on the same images 1 to 3 layers learn as well as others,
 # with 1 - cos down to 5e-5 and a factor of 18 for each layer; 5 layers (2e-7) hardly.
 COLLAPSED_MEANS = 1 - 1e-6
-# So do a few rectifiers: images of noise, averaged by the 19 layers of VGG, have 0.003.
-COLLAPSED_SHALLOW, DEEP = 0.999, 20
-# By the correlation map 1 - cos falls as one over the square of the depth. Beyond the
-# depth at which half of the draws fail, the limit allows for the noise of the width.
-TOO_DEEP = 60
+# With rectifiers 1 - cos falls as 44 over the square of the depth, and varies by a
+# factor of three from draw to draw. It counts more the more layers have to learn from
+# it: the limit is `COLLAPSED` at 50 layers, and grows with the square of the depth, from
+# 0.001 on (images of noise, averaged by the 19 layers of VGG, have 0.003).
+DEEP, LEAST = 50, 1e-3
 # Activations of which `looks_linear` makes a linear function.
 _MIRRORED = ("relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus")
 # What is nearer to 1 than this may be the rounding of a cosine in float32.
@@ -120,12 +120,10 @@ def _limit(findings: Findings, row: LayerRow, limit: float) -> float:
         return limit
     if facts.is_mostly_mean:
         return max(limit, COLLAPSED_MEANS)
-    depth = len(findings.linear)
-    if depth < DEEP:
-        return max(limit, COLLAPSED_SHALLOW)
-    if depth > TOO_DEEP and _is_chain(findings):
-        return 1 - (1 - limit) * (depth / TOO_DEEP) ** 2
-    return limit
+    growth = (len(findings.linear) / DEEP) ** 2
+    if not _is_chain(findings):
+        growth = min(growth, 1.0)
+    return 1 - max(LEAST, (1 - limit) * growth)
 
 
 def _is_chain(findings: Findings) -> bool:
