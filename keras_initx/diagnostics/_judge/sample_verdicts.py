@@ -4,16 +4,8 @@ from keras_initx.diagnostics._judge.activation_facts import (
     ActivationFacts,
     activation_facts,
 )
-from keras_initx.diagnostics._judge.findings import (
-    NORMALIZATIONS,
-    Findings,
-    first_of_tail,
-)
-from keras_initx.diagnostics._judge.loss_code import (
-    code_of,
-    other_activation,
-    other_end,
-)
+from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
+from keras_initx.diagnostics._judge.pasted import code_of, other_activation, other_end
 from keras_initx.diagnostics._judge.remedies import (
     amplification,
     amplifying_layers,
@@ -150,8 +142,8 @@ def _limit_of_means(findings: Findings, facts: ActivationFacts, limit: float) ->
 
 def _is_chain(findings: Findings) -> bool:
     """Whether each layer gets only what the one before it made, as it is."""
-    types = {row.type for row in findings.rows}
-    return not (types & {"Add", *NORMALIZATIONS} or findings.seen.merges)
+    is_cut = any(row.type == "Add" or row.is_normalization for row in findings.rows)
+    return not (is_cut or findings.seen.merges)
 
 
 def _follows_few(findings: Findings, row: LayerRow) -> bool:
