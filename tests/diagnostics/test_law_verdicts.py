@@ -353,17 +353,10 @@ def test_one_kernel_is_named_itself(factor, kind, place):
     assert pasted(found.text) == ("kernel_initializer", "he_normal")
 
 
-def test_the_gradient_before_one_kernel():
-    report = signal_report(one_off(1e-5), X, X[:, :8], "mse")
-    assert [(v.kind, v.layer) for v in report.verdicts] == [
-        ("vanishing_signal", "d2"),
-        ("vanishing_gradient", "d2"),
-    ]
-    report = signal_report(one_off(1e5), X, X[:, :8], "mse")
-    assert [(v.kind, v.layer) for v in report.verdicts] == [
-        ("exploding_signal", "d2"),
-        ("exploding_gradient", "d2"),
-    ]
+def test_a_signal_and_its_gradient_have_one_cause():
+    for factor, kind in ((1e-5, "vanishing_signal"), (1e5, "exploding_signal")):
+        (found,) = signal_report(one_off(factor), X, X[:, :8], "mse").verdicts
+        assert (found.kind, found.layer) == (kind, "d2")
 
 
 @pytest.mark.parametrize(
@@ -488,7 +481,7 @@ def test_what_saturates_is_the_layer_that_made_its_inputs_large():
 def test_ordinary_kernels_are_healthy(initializer):
     model = mlp([initializer() for _ in range(3)])
     assert told(model) == [("healthy", None)]
-    assert told(model, 255 * np.abs(X)) == [("healthy", None)]
+    assert told(model, 20 * np.abs(X)) == [("healthy", None)]
     assert signal_report(model).is_healthy
 
 

@@ -116,10 +116,10 @@ def stream(count, share, is_normalized=True):
 
 
 def test_the_changes_of_normalized_sums_add_up():
-    """12 sums of 1/4 make 3; times a ratio of 0.02 that is the limit of 0.06."""
+    """12 sums of 1/4 make 3; times a ratio of 0.015 that is the limit of 0.045."""
     norms, merges, readers = stream(12, 0.25)
     for factor, expected in ((ABOVE, "large_update"), (BELOW, "healthy")):
-        rows = [row("a", 0.02 * factor), *norms, row("b", 0.02 * factor)]
+        rows = [row("a", 0.015 * factor), *norms, row("b", 0.015 * factor)]
         assert kinds(*rows, merges=merges, readers=readers) == [expected]
     # Where a branch reads the sum too, it is a stream that grows.
     norms, merges, readers = stream(12, 0.25, is_normalized=False)

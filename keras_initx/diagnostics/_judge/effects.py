@@ -95,7 +95,7 @@ EFFECTS = {
     | {"non_finite_signal", "vanishing_gradient", "unscaled_targets"},
     "small_embeddings": _SILENCE | {"drowned_tokens", "forgets"},
     "drowned_tokens": {"collapsed_inputs", "drowned_branch", "vanishing_gradient"},
-    "one_hot_attention": {"no_gradient", "vanishing_gradient"},
+    "one_hot_attention": _NOISE | {"no_gradient", "vanishing_gradient"},
     "dead_units": _SILENCE | {"silent_branches"},
     "saturated_units": {"no_gradient"},
     "drowned_branch": _NOISE | {"collapsed_inputs", "vanishing_gradient"},
@@ -107,10 +107,15 @@ EFFECTS = {
     | {"exploding_gradient", "no_gradient", "uneven_samples", "vanishing_gradient"},
     "forgets": {"collapsed_inputs"},
     # Of the signal and the gradient
-    "non_finite_signal": _UPDATES
-    | {"non_finite_gradient", "one_hot_attention", "saturated_gates"},
+    "non_finite_signal": _NOISE | {"saturated_gates"},
     "vanishing_signal": _UPDATES
-    | {"collapsed_inputs", "constant_output", "strong_noise", "uneven_samples"},
+    | {
+        "collapsed_inputs",
+        "constant_output",
+        "strong_noise",
+        "uneven_samples",
+        "vanishing_gradient",
+    },
     "exploding_signal": _NOISE | {"no_gradient", "saturated_gates", "unscaled_targets"},
     "constant_output": _SILENCE | _OUTPUTS | {"strong_noise"},
     "collapsed_inputs": _OUTPUTS | {"constant_output"},

@@ -113,7 +113,8 @@ def exploding_signal(findings: Findings) -> Verdict | None:
     large = [
         row
         for row in findings.linear
-        if limit < row.scale < math.inf and not findings.normalization(row)
+        if limit < row.scale < math.inf
+        and not (findings.normalization(row) or _is_judged_by_loss(findings, row))
     ]
     if not large:
         return _large_kernel(findings)
@@ -140,6 +141,8 @@ def _large_kernel(findings: Findings) -> Verdict | None:
         is_large = LARGE * start < row.rms < math.inf
         if not is_large or findings.is_normalized(row) or _is_told(findings, row):
             continue
+        if _is_judged_by_loss(findings, row):
+            continue
         is_last = row.is_output or row is findings.linear[-1]
         cause = cause_of(findings, segment(findings, row), 1)
         if cause is None or not (is_last or _is_taken(findings, row)):
@@ -155,6 +158,12 @@ def _large_kernel(findings: Findings) -> Verdict | None:
             before = findings.linear_until(row)
             return verdict_on("exploding_signal", findings, cause, what, before, 1)
     return None
+
+
+def _is_judged_by_loss(findings: Findings, row: LayerRow) -> bool:
+    """Whether these are outputs that are judged beside their targets."""
+    is_last = row.is_output or row is findings.linear[-1]
+    return is_last and bool(findings.seen.tasks or row.activation in ("softmax", "sigmoid"))
 
 
 def _is_told(findings: Findings, row: LayerRow) -> bool:

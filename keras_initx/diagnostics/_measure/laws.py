@@ -24,14 +24,14 @@ from keras_initx.diagnostics._measure.counted_fans import (
 )
 
 _Scaling = keras.initializers.VarianceScaling
-_RULES = (
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
-    "lecun_normal",
-    "lecun_uniform",
-)
+_RULES = {
+    keras.initializers.GlorotNormal: "glorot_normal",
+    keras.initializers.GlorotUniform: "glorot_uniform",
+    keras.initializers.HeNormal: "he_normal",
+    keras.initializers.HeUniform: "he_uniform",
+    keras.initializers.LecunNormal: "lecun_normal",
+    keras.initializers.LecunUniform: "lecun_uniform",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +115,7 @@ def _initializer(layer: layers.Layer, variable: keras.Variable) -> tuple[str, An
 
 def _name(initializer: Any) -> str:
     """The id of a rule of Keras, or the name of the class."""
-    for name in _RULES:
-        if type(initializer) is type(keras.initializers.get(name)):
-            return name
-    return type(initializer).__name__
+    return _RULES.get(type(initializer), type(initializer).__name__)
 
 
 def _fixed(initializer: Any) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from diagnostics.exam.healthy import HEALTHY
 
 from keras_initx import signal_report
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*softmax over axis -1")
+
 # At least 36 of 40.
 BAR = 0.9
 IS_WHOLE = keras.backend.backend() == "torch"
