@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_initx._backend import saved, stored
 from keras_initx._backend.arithmetic import norm
-from keras_initx._keras import is_decayed, preserve_names
+from keras_initx._keras import is_decayed, is_of_keras, preserve_names
 from keras_initx._model.optimizers import rate_of
 from keras_initx._model.tensors import as_array
 
@@ -103,7 +103,9 @@ def _groups(
     optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]
 ) -> list[list[keras.Variable]]:
     """The variables that are stepped as one."""
-    if type(optimizer) not in _BY_NUMBER or optimizer.clipnorm is not None:
+    # One of one's own may do otherwise, and each gradient may be clipped by its norm.
+    is_known = is_of_keras(optimizer) and isinstance(optimizer, _BY_NUMBER)
+    if not is_known or optimizer.clipnorm is not None:
         return [[variable] for variable in variables]
     groups: dict[Any, list[keras.Variable]] = {}
     for variable in variables:
