@@ -18,12 +18,18 @@ PAGE = Path(__file__).parents[2] / "docs" / "verdicts.md"
 SECTIONS = dict(
     re.findall(r"^## `(\w+)`\n(.*?)(?=^##? |\Z)", PAGE.read_text("utf-8"), re.M | re.S)
 )
+INTRODUCTION = PAGE.read_text("utf-8").partition("\n## `")[0]
 FAULTS = [kind for kind in VerdictKind if kind != VerdictKind.HEALTHY]
 
 
-def code_of(kind):
-    """The blocks of a section: they build `model`, and `x`, `y` and `loss`."""
-    return "\n".join(re.findall(r"^```python\n(.*?)^```", SECTIONS[kind], re.M | re.S))
+def run(text):
+    """The names that the code of a text gives: `model`, and `x`, `y` and `loss`."""
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(64, 32)).astype("float32")
+    names = {"keras": keras, "keras_initx": keras_initx, "np": np, "x": x}
+    names["__name__"] = "page"
+    exec("\n".join(re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)), names)
+    return names
 
 
 def remedy_of(kind):
@@ -39,16 +45,9 @@ def without_numbers(text):
 
 def report_on(kind):
     """The report on the network of a section."""
-    keras.utils.set_random_seed(0)
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(64, 32)).astype("float32")
-    names = {"keras": keras, "keras_initx": keras_initx, "np": np, "x": x}
-    names["__name__"] = "page"
-    exec(code_of(kind), names)
-    model, x, y, loss = (names.get(name) for name in ("model", "x", "y", "loss"))
-    if kind.endswith("gradient") and y is None:
-        y, loss = generator.normal(size=(len(x), 1)).astype("float32"), "mse"
-    return keras_initx.signal_report(model, x, y, loss)
+    names = run(SECTIONS[kind])
+    arguments = (names.get(name) for name in ("model", "x", "y", "loss"))
+    return keras_initx.signal_report(*arguments)
 
 
 def test_each_kind_has_its_section_in_order():
@@ -65,6 +64,14 @@ def test_the_judges_of_weights_are_judges():
 
 def test_causes_and_effects_are_kinds():
     assert set(EFFECTS).union(*EFFECTS.values()) <= set(FAULTS)
+
+
+def test_the_introduction_runs():
+    assert "report" in run(INTRODUCTION)
+
+
+def test_a_healthy_network_is_healthy():
+    assert report_on(VerdictKind.HEALTHY).is_healthy
 
 
 @pytest.mark.parametrize("kind", FAULTS)
