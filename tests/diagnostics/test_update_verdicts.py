@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from diagnostics.healthy_row import dense_row
 from keras import layers
 
 import keras_initx
@@ -29,17 +30,7 @@ def row(path, ratio=0.01, norm=8.0, **quantities):
     """A healthy dense layer, whose kernel an update changes by this ratio."""
     kernel = KernelRow(f"{path}/kernel", (UNITS, UNITS), fan_in=UNITS, norm=norm)
     kernel.gradient, kernel.update_ratio = 1.0, ratio
-    defaults = {
-        "units": UNITS,
-        "pre_activation_mean": 0.0,
-        "pre_activation_std": 1.0,
-        "std": 1.0,
-        "cosine": 0.1,
-        "spread": 2.0,
-        "output_gradient": 1.0,
-        "kernels": [kernel],
-    }
-    return LayerRow(path, "Dense", **{**defaults, **quantities})
+    return dense_row(path, kernel, **quantities)
 
 
 def update(**quantities):
