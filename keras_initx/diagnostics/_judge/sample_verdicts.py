@@ -1,6 +1,9 @@
 """Verdicts on what becomes of different inputs."""
 
-from keras_initx.diagnostics._judge.activation_facts import activation_facts
+from keras_initx.diagnostics._judge.activation_facts import (
+    ActivationFacts,
+    activation_facts,
+)
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.pasted import code_of, other_activation, other_end
 from keras_initx.diagnostics._judge.remedies import (
@@ -60,7 +63,7 @@ def collapsed_inputs(findings: Findings) -> Verdict | None:
     start = _start(findings, "cosine", 0.0)
     limit = max(COLLAPSED, 1 - CLOSER * (1 - start))
     rows = [row for row in _compared(findings) if row.cosine is not None]
-    limits = {row.path: _limit(findings, row, limit) for row in rows}
+    limits = _limits(findings, rows, limit)
     first = first_of_tail(rows, lambda row: (row.cosine or 0.0) > limits[row.path])
     if first is None or limit > 1 - ROUNDING or _follows_few(findings, first):
         return None
@@ -113,11 +116,22 @@ def _start(findings: Findings, quantity: str, default: float) -> float:
     return next((value for value in known if value is not None), default)
 
 
-def _limit(findings: Findings, row: LayerRow, limit: float) -> float:
-    """The limit of a layer's cosine, which activations with a large mean come near."""
-    facts = activation_facts(findings.activation(row))
-    if facts is None or not facts.has_mean:
-        return limit
+def _limits(findings: Findings, rows: list[LayerRow], limit: float) -> dict[str, float]:
+    """The limit of each layer's cosine, which outputs with a mean come near."""
+    limits, current = {}, limit
+    for row in rows:
+        activation = findings.activation(row)
+        facts = activation_facts(activation)
+        if facts is not None and facts.has_mean:
+            current = _limit_of_means(findings, facts, limit)
+        elif facts is not None and activation:
+            current = limit
+        # A linear or an unknown function has the mean of what it gets.
+        limits[row.path] = current
+    return limits
+
+
+def _limit_of_means(findings: Findings, facts: ActivationFacts, limit: float) -> float:
     if facts.is_mostly_mean:
         return max(limit, COLLAPSED_MEANS)
     growth = (len(findings.linear) / DEEP) ** 2
