@@ -12,10 +12,11 @@ import keras_initx
 from keras_initx import signal_report
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.first_update import FirstUpdate
+from keras_initx.diagnostics._measure.known_losses import REGRESSION, SPARSE
 from keras_initx.diagnostics._measure.merges import Merge, Part
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
-from keras_initx.diagnostics._measure.tasks import REGRESSION, SPARSE, Task
+from keras_initx.diagnostics._measure.task import Task
 
 pytestmark = pytest.mark.same_on_each_backend
 

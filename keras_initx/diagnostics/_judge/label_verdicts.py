@@ -10,13 +10,14 @@ from keras_initx.diagnostics._judge.target_pairs import (
     pairs_of,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import BINARY, CATEGORICAL, SPARSE
 from keras_initx.diagnostics._measure.targets import (
     PROBABLE,
     TargetRow,
     is_in_range,
     looked_at,
 )
-from keras_initx.diagnostics._measure.tasks import BINARY, CATEGORICAL, SPARSE, Task
+from keras_initx.diagnostics._measure.task import Task
 
 
 def labels_out_of_range(findings: Findings) -> Verdict | None:

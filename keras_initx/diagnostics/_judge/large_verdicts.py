@@ -10,6 +10,7 @@ from keras_initx.diagnostics._judge.pasted import code_of
 from keras_initx.diagnostics._judge.scale_verdicts import exploding_signal
 from keras_initx.diagnostics._judge.task_rows import PROBABILITIES, maker, output_row
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import HINGES, REGRESSION
 from keras_initx.diagnostics._measure.loss_facts import (
     expected_loss,
     logits_of,
@@ -17,7 +18,7 @@ from keras_initx.diagnostics._measure.loss_facts import (
     visible,
 )
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import HINGES, REGRESSION, Task
+from keras_initx.diagnostics._measure.task import Task
 
 # The deviation of the logits. `he_normal` makes it 2 of normalized inputs. On digits
 # with Adam a deviation up to 3 costs nothing, 6 twice the epochs and 14 four times; a

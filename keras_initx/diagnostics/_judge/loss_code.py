@@ -1,6 +1,6 @@
 """Lines to paste for an output: another loss."""
 
-from keras_initx.diagnostics._measure.tasks import Task
+from keras_initx.diagnostics._measure.task import Task
 
 _CLASSES = {
     "binary_crossentropy": "BinaryCrossentropy",

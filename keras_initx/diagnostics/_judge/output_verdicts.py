@@ -17,14 +17,10 @@ from keras_initx.diagnostics._judge.task_rows import (
     own_activation,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import BINARY, CATEGORICAL, SPARSE
 from keras_initx.diagnostics._measure.loss_facts import are_probabilities, visible
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import (
-    BINARY,
-    CATEGORICAL,
-    SPARSE,
-    Task,
-)
+from keras_initx.diagnostics._measure.task import Task
 
 # The layers of Keras whose outputs may be any number.
 _LINEAR = ("Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D")

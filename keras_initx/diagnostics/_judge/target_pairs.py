@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.targets import TargetRow
-from keras_initx.diagnostics._measure.tasks import Task
+from keras_initx.diagnostics._measure.task import Task
 
 
 class Pair(NamedTuple):

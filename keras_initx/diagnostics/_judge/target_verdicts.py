@@ -12,9 +12,10 @@ from keras_initx.diagnostics._judge.target_pairs import (
     pairs_of,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import BINARY, REGRESSION, SPARSE
 from keras_initx.diagnostics._measure.loss_facts import loss_at_start
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import BINARY, REGRESSION, SPARSE, Task
+from keras_initx.diagnostics._measure.task import Task
 
 # Eight labels of two equally frequent classes are all the same in one batch of 128.
 FEW = 8

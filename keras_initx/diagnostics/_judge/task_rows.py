@@ -3,14 +3,14 @@
 import math
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import (
+from keras_initx.diagnostics._measure.known_losses import (
     BINARY,
     CATEGORICAL,
     HINGES,
     SPARSE,
-    Task,
 )
+from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.task import Task
 
 RECTIFIERS = ("relu", "relu6")
 SIGMOIDS = ("sigmoid", "hard_sigmoid")
