@@ -481,7 +481,7 @@ def test_each_output_has_its_targets():
         "Use `keras.losses.SparseCategoricalCrossentropy(from_logits=True)` for this "
         "output."
     )
-    assert [one.code for one in found_tasks(model, y)] == ["y['a']", "y['b']"]
+    assert [one.code for one in found_tasks(model, y)] == ['y["a"]', 'y["b"]']
 
 
 class OwnLoss(keras.Model):

@@ -11,11 +11,6 @@ _CLASSES = {
 }
 
 
-def of_output(task: Task) -> str:
-    """Which output is meant, where there are several."""
-    return f" (the output {task.name!r})" if task.name else ""
-
-
 def other_loss(task: Task, *, from_logits: bool, one_of_many: bool = False) -> str:
     """The same loss with or without `from_logits`, or that of exclusive classes."""
     name = "categorical_crossentropy" if one_of_many else task.loss

@@ -28,8 +28,8 @@ COLLAPSED, CLOSER = 0.99, 0.1
 COLLAPSED_MEANS = 1 - 1e-6
 # With rectifiers 1 - cos falls as 44 over the square of the depth, and varies by a
 # factor of three from draw to draw. It counts more the more layers have to learn from
-# it: the limit is `COLLAPSED` at 50 layers, and grows with the square of the depth, from
-# 0.001 on (images of noise, averaged by the 19 layers of VGG, have 0.003).
+# it: the limit is `COLLAPSED` at 50 layers, and grows with the square of the depth,
+# from 0.001 on (images of noise, averaged by the 19 layers of VGG, have 0.003).
 DEEP, LEAST = 50, 1e-3
 # Activations of which `looks_linear` makes a linear function.
 _MIRRORED = ("relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus")

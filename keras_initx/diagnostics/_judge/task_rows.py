@@ -25,6 +25,17 @@ def output_row(findings: Findings, task: Task) -> LayerRow | None:
     return next((row for row in rows if row.is_output), rows[-1] if rows else None)
 
 
+def of_output(task: Task) -> str:
+    """Which output is meant, where there are several."""
+    return f" (the output {task.name!r})" if task.name else ""
+
+
+def name_of_output(findings: Findings, task: Task, row: LayerRow | None) -> str:
+    """How a text names an output, by the row that makes it if that is known."""
+    who = "the outputs" if row is None else findings.name(row)
+    return f"{who}{of_output(task)}"
+
+
 def own_activation(task: Task) -> str:
     """The activation that makes the probabilities of a task."""
     return "sigmoid" if task.kind == BINARY else "softmax"

@@ -18,6 +18,7 @@ from keras_initx.diagnostics._measure.known_losses import (
     named,
     resolved,
 )
+from keras_initx.diagnostics._measure.leaves import part_of
 from keras_initx.diagnostics._measure.losses import (
     computes_own_loss,
     only_loss,
@@ -136,7 +137,7 @@ def _task(function: Any, targets: Any, outputs: Any, sample_weight: Any) -> Task
 def _code(y: Any, targets: Any) -> str:
     """Python code for these targets, where `y` are all."""
     keys = list(y) if isinstance(y, dict) else range(len(y)) if _is_list(y) else ()
-    return next((f"y[{key!r}]" for key in keys if y[key] is targets), "y")
+    return next((part_of("y", key) for key in keys if y[key] is targets), "y")
 
 
 def _is_list(y: Any) -> bool:
