@@ -242,7 +242,7 @@ def test_a_layer_of_a_list_has_its_name():
     model = Listed()
     assert [kind for kind, _ in told(model)] == ["unused_layers"]
     text = text_of(model)
-    assert text.endswith(" train: `model.get_layer('c').trainable = False`.")
+    assert text.endswith(' train: `model.get_layer("c").trainable = False`.')
     pasted(text, model=model)
     assert told(model) == HEALTHY
 

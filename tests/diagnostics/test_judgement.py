@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from diagnostics.healthy_row import dense_row
 
 from keras_initx import diagnostics
 from keras_initx.diagnostics._judge.verdicts import verdicts
@@ -24,17 +25,7 @@ def row(path="a", *, gain=1.0, shape=(UNITS, UNITS), kernel=None, **quantities):
     made = KernelRow(f"{path}/kernel", shape, fan_in=shape[0], norm=norm, gradient=1.0)
     for name, value in (kernel or {}).items():
         setattr(made, name, value)
-    defaults = {
-        "units": UNITS,
-        "pre_activation_mean": 0.0,
-        "pre_activation_std": 1.0,
-        "std": 1.0,
-        "cosine": 0.1,
-        "spread": 2.0,
-        "output_gradient": 1.0,
-        "kernels": [made],
-    }
-    return LayerRow(path, "Dense", **{**defaults, **quantities})
+    return dense_row(path, made, **quantities)
 
 
 def kinds(*rows, scale=1.0, cosine=0.1, spread=2.0):

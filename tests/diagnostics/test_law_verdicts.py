@@ -6,6 +6,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from diagnostics.healthy_row import dense_row
 from keras import layers
 
 import keras_initx
@@ -123,18 +124,7 @@ def row(path="a", *, gain=1.0, shape=(UNITS, UNITS), law=None, own=None, **quant
     std = gain / math.sqrt(shape[0])
     kernel = KernelRow(f"{path}/kernel", shape, shape[0], shape[1], norm, 1.0, std=std)
     kernel.law = law
-    defaults = {
-        "units": UNITS,
-        "pre_activation_mean": 0.0,
-        "pre_activation_std": 1.0,
-        "std": 1.0,
-        "cosine": 0.1,
-        "spread": 2.0,
-        "output_gradient": 1.0,
-        "kernels": [kernel],
-        "input_rms": 1.0,
-    }
-    made = LayerRow(path, "Dense", **{**defaults, **quantities})
+    made = dense_row(path, kernel, **{"input_rms": 1.0, **quantities})
     if own is not None:
         made.input_rms = made.rms / own
     return made

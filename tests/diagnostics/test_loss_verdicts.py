@@ -22,7 +22,8 @@ from keras_initx.diagnostics._measure.loss_facts import (
 from keras_initx.diagnostics._measure.losses import shapes_as_in_keras
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
-from keras_initx.diagnostics._measure.tasks import Task, tasks_of
+from keras_initx.diagnostics._measure.task import Task
+from keras_initx.diagnostics._measure.tasks import tasks_of
 
 pytestmark = pytest.mark.same_on_each_backend
 
@@ -480,7 +481,7 @@ def test_each_output_has_its_targets():
         "Use `keras.losses.SparseCategoricalCrossentropy(from_logits=True)` for this "
         "output."
     )
-    assert [one.code for one in found_tasks(model, y)] == ["y['a']", "y['b']"]
+    assert [one.code for one in found_tasks(model, y)] == ['y["a"]', 'y["b"]']
 
 
 class OwnLoss(keras.Model):

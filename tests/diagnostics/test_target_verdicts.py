@@ -12,16 +12,16 @@ from keras import layers
 import keras_initx
 from keras_initx import signal_report
 from keras_initx.diagnostics._judge.verdicts import verdicts
-from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
-from keras_initx.diagnostics._measure.seen import Seen
-from keras_initx.diagnostics._measure.targets import target_row
-from keras_initx.diagnostics._measure.tasks import (
+from keras_initx.diagnostics._measure.known_losses import (
     BINARY,
     CATEGORICAL,
     REGRESSION,
     SPARSE,
-    Task,
 )
+from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
+from keras_initx.diagnostics._measure.seen import Seen
+from keras_initx.diagnostics._measure.targets import target_row
+from keras_initx.diagnostics._measure.task import Task
 
 pytestmark = pytest.mark.same_on_each_backend
 

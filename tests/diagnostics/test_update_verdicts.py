@@ -5,16 +5,18 @@ import re
 import keras
 import numpy as np
 import pytest
+from diagnostics.healthy_row import dense_row
 from keras import layers
 
 import keras_initx
 from keras_initx import signal_report
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.first_update import FirstUpdate
+from keras_initx.diagnostics._measure.known_losses import REGRESSION, SPARSE
 from keras_initx.diagnostics._measure.merges import Merge, Part
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
-from keras_initx.diagnostics._measure.tasks import REGRESSION, SPARSE, Task
+from keras_initx.diagnostics._measure.task import Task
 
 pytestmark = pytest.mark.same_on_each_backend
 
@@ -29,17 +31,7 @@ def row(path, ratio=0.01, norm=8.0, **quantities):
     """A healthy dense layer, whose kernel an update changes by this ratio."""
     kernel = KernelRow(f"{path}/kernel", (UNITS, UNITS), fan_in=UNITS, norm=norm)
     kernel.gradient, kernel.update_ratio = 1.0, ratio
-    defaults = {
-        "units": UNITS,
-        "pre_activation_mean": 0.0,
-        "pre_activation_std": 1.0,
-        "std": 1.0,
-        "cosine": 0.1,
-        "spread": 2.0,
-        "output_gradient": 1.0,
-        "kernels": [kernel],
-    }
-    return LayerRow(path, "Dense", **{**defaults, **quantities})
+    return dense_row(path, kernel, **quantities)
 
 
 def update(**quantities):

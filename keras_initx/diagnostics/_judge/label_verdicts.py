@@ -5,18 +5,22 @@ import numpy as np
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.target_pairs import (
     Pair,
-    code_of,
-    is_hinge,
     pairs_of,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import (
+    BINARY,
+    CATEGORICAL,
+    HINGES,
+    SPARSE,
+)
 from keras_initx.diagnostics._measure.targets import (
     PROBABLE,
     TargetRow,
     is_in_range,
     looked_at,
 )
-from keras_initx.diagnostics._measure.tasks import BINARY, CATEGORICAL, SPARSE, Task
+from keras_initx.diagnostics._measure.task import Task
 
 
 def labels_out_of_range(findings: Findings) -> Verdict | None:
@@ -32,7 +36,7 @@ def labels_out_of_range(findings: Findings) -> Verdict | None:
 
 def _out_of_range(pair: Pair) -> tuple[str, str] | None:
     """What is wrong with the targets, and what to do; None if nothing is."""
-    (task, row), y = pair, code_of(pair.task)
+    (task, row), y = pair, pair.task.code
     if not row.is_finite:
         return (
             "have NaN or infinity",
@@ -41,9 +45,9 @@ def _out_of_range(pair: Pair) -> tuple[str, str] | None:
         )
     if task.kind == SPARSE:
         return _wrong_numbers(task)
-    if task.kind == BINARY and not is_hinge(task):
+    if task.kind == BINARY and task.loss not in HINGES:
         return None if is_in_range(task) else _wrong_binary(row, y)
-    if task.kind == CATEGORICAL and not is_hinge(task):
+    if task.kind == CATEGORICAL and task.loss not in HINGES:
         return _wrong_rows(task)
     return None
 
@@ -51,7 +55,7 @@ def _out_of_range(pair: Pair) -> tuple[str, str] | None:
 def _wrong_numbers(task: Task) -> tuple[str, str] | None:
     """Class numbers that no output stands for."""
     wrong, classes = task.labels_out_of_range, task.classes
-    labels, y = np.asarray(task.targets), code_of(task)
+    labels, y = np.asarray(task.targets), task.code
     if wrong.size == 0:
         if (labels == np.round(labels)).all():
             return None
@@ -97,7 +101,7 @@ def _wrong_binary(row: TargetRow, y: str) -> tuple[str, str] | None:
 
 def _wrong_rows(task: Task) -> tuple[str, str] | None:
     """Rows that are no probabilities of classes that exclude each other."""
-    rows, y = looked_at(task)[0].astype("float64"), code_of(task)
+    rows, y = looked_at(task)[0].astype("float64"), task.code
     if rows.shape[-1] != task.classes or task.classes < 2:
         return None
     rows = rows.reshape(-1, task.classes)

@@ -5,11 +5,16 @@ import math
 import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import of_output
 from keras_initx.diagnostics._judge.pasted import code_of
 from keras_initx.diagnostics._judge.scale_verdicts import exploding_signal
-from keras_initx.diagnostics._judge.task_rows import PROBABILITIES, maker, output_row
+from keras_initx.diagnostics._judge.task_rows import (
+    PROBABILITIES,
+    maker,
+    name_of_output,
+    output_row,
+)
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import HINGES, REGRESSION
 from keras_initx.diagnostics._measure.loss_facts import (
     expected_loss,
     logits_of,
@@ -17,7 +22,7 @@ from keras_initx.diagnostics._measure.loss_facts import (
     visible,
 )
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import HINGES, REGRESSION, Task
+from keras_initx.diagnostics._measure.task import Task
 
 # The deviation of the logits. `he_normal` makes it 2 of normalized inputs. On digits
 # with Adam a deviation up to 3 costs nothing, 6 twice the epochs and 14 four times; a
@@ -50,9 +55,9 @@ def large_logits(findings: Findings) -> Verdict | None:
         beside = "" if expected is None else f" where {expected.name} is "
         beside += "" if expected is None else f"{expected.value:.3g}"
         row = _cause(findings, task, LARGE)
-        where = "the outputs" if row is None else findings.name(row)
+        where = name_of_output(findings, task, row)
         text = (
-            f"{where}{of_output(task)}: the logits have a standard deviation of "
+            f"{where}: the logits have a standard deviation of "
             f"{deviation:.2g}, so that the model is sure of a class before it has "
             f"learned one: the loss is {loss:.3g}{beside}. "
             f"{_smaller(findings, row, deviation)}"
@@ -74,9 +79,9 @@ def large_outputs(findings: Findings) -> Verdict | None:
         if not size > LARGE_OUTPUTS * max(scale, _size_of_inputs(findings)):
             continue
         row = _cause(findings, task, LARGE_OUTPUTS)
-        where = "the outputs" if row is None else findings.name(row)
+        where = name_of_output(findings, task, row)
         text = (
-            f"{where}{of_output(task)}: the outputs have a size (root mean square) of "
+            f"{where}: the outputs have a size (root mean square) of "
             f"{size:.2g}, and the targets one of {scale:.2g}. Training has to make the "
             f"kernels smaller first. {_smaller(findings, row, size / max(scale, 0.1))}"
         )

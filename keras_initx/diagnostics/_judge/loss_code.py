@@ -1,6 +1,6 @@
 """Lines to paste for an output: another loss."""
 
-from keras_initx.diagnostics._measure.tasks import Task
+from keras_initx.diagnostics._measure.task import Task
 
 _CLASSES = {
     "binary_crossentropy": "BinaryCrossentropy",
@@ -9,11 +9,6 @@ _CLASSES = {
     "categorical_focal_crossentropy": "CategoricalFocalCrossentropy",
     "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
 }
-
-
-def of_output(task: Task) -> str:
-    """Which output is meant, where there are several."""
-    return f" (the output {task.name!r})" if task.name else ""
 
 
 def other_loss(task: Task, *, from_logits: bool, one_of_many: bool = False) -> str:

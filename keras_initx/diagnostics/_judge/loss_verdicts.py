@@ -3,12 +3,11 @@
 import math
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import of_output
 from keras_initx.diagnostics._judge.pasted import code_of, other_end
-from keras_initx.diagnostics._judge.task_rows import output_row
+from keras_initx.diagnostics._judge.task_rows import of_output, output_row
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import is_broadcast
-from keras_initx.diagnostics._measure.tasks import Task
+from keras_initx.diagnostics._measure.task import Task
 
 # The data have less than half of what the regularizers have. On digits L2 of 0.01 has
 # 0.5 and trains, 0.03 has 0.85 and is unsteady, 0.1 has 0.98 and learns nothing.

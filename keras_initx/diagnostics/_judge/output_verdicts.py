@@ -5,26 +5,23 @@ import math
 import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import of_output, other_loss
+from keras_initx.diagnostics._judge.loss_code import other_loss
 from keras_initx.diagnostics._judge.pasted import other_activation
 from keras_initx.diagnostics._judge.task_rows import (
     PROBABILITIES,
     RECTIFIERS,
     SIGMOIDS,
     maker,
+    name_of_output,
     of_classes,
     output_row,
     own_activation,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import BINARY, CATEGORICAL, SPARSE
 from keras_initx.diagnostics._measure.loss_facts import are_probabilities, visible
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import (
-    BINARY,
-    CATEGORICAL,
-    SPARSE,
-    Task,
-)
+from keras_initx.diagnostics._measure.task import Task
 
 # The layers of Keras whose outputs may be any number.
 _LINEAR = ("Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D")
@@ -47,13 +44,13 @@ def probabilities_as_logits(findings: Findings) -> Verdict | None:
         activation = "" if row is None else row.activation
         if not task.from_logits or not _are_squashed(task, activation):
             continue
-        where = "the outputs" if row is None else findings.name(row)
         if activation in SIGMOIDS and task.kind != BINARY and row is not None:
             remedy = other_activation(findings, row, "linear")
         else:
             remedy = other_loss(task, from_logits=False)
+        where = name_of_output(findings, task, row)
         text = (
-            f"{where}{of_output(task)} puts out probabilities, and the loss "
+            f"{where} puts out probabilities, and the loss "
             f"{task.loss!r} has `from_logits=True`: it makes probabilities of them "
             f"once more, so that none comes near 0 or 1. {remedy}"
         )
@@ -69,13 +66,13 @@ def logits_as_probabilities(findings: Findings) -> Verdict | None:
         share = _share_outside(task, row)
         if task.from_logits or activation in RECTIFIERS or not share:
             continue
-        where = "the outputs" if row is None else findings.name(row)
         if activation and row is not None:
             remedy = other_activation(findings, row, own_activation(task))
         else:
             remedy = other_loss(task, from_logits=True)
+        where = name_of_output(findings, task, row)
         text = (
-            f"{where}{of_output(task)} puts out numbers that are no probabilities "
+            f"{where} puts out numbers that are no probabilities "
             f"({share}), and the loss {task.loss!r} has `from_logits=False`: it clips "
             f"them, and what is clipped has no gradient. {remedy}"
         )
@@ -106,7 +103,6 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
     for task in of_classes(findings):
         row = output_row(findings, task)
         is_sigmoid = row is not None and row.activation in SIGMOIDS
-        where = "the outputs" if row is None else findings.name(row)
         if task.kind == BINARY and _are_exclusive(task):
             why = (
                 "each sample has one class, and the mean over all classes makes the "
@@ -122,8 +118,9 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
             remedy = other_loss(task, from_logits=task.from_logits, one_of_many=True)
         else:
             remedy = other_activation(findings, row, "softmax", then=loss)
+        where = name_of_output(findings, task, row)
         text = (
-            f"{where}{of_output(task)} has a sigmoid for each of "
+            f"{where} has a sigmoid for each of "
             f"{task.outputs.shape[-1]} classes that exclude each other, and the loss "
             f"{task.loss!r}: {why}. {remedy}"
         )

@@ -5,16 +5,17 @@ import math
 import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import of_output
 from keras_initx.diagnostics._judge.pasted import other_activation
 from keras_initx.diagnostics._judge.task_rows import (
     RECTIFIERS,
     maker,
+    name_of_output,
     of_classes,
     output_row,
     own_activation,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import DISTANCES
 from keras_initx.diagnostics._measure.loss_facts import visible
 from keras_initx.diagnostics._measure.rows import LayerRow
 
@@ -38,8 +39,6 @@ _RANGES = {
     "silu": (-0.2785, math.inf),
     "mish": (-0.3088, math.inf),
 }
-# Of these a large part of the difference is a matter of the squares.
-_DISTANCES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
 
 def unreachable_targets(findings: Findings) -> Verdict | None:
@@ -73,7 +72,7 @@ def _outside_range(findings: Findings) -> Verdict | None:
     """Targets of a regression that the last activation does not reach."""
     for task in findings.seen.tasks:
         row = output_row(findings, task)
-        if task.loss not in _DISTANCES or row is None or row.activation not in _RANGES:
+        if task.loss not in DISTANCES or row is None or row.activation not in _RANGES:
             continue
         targets = visible(task)[0].astype("float64")
         lower, upper = _RANGES[row.activation]
@@ -84,7 +83,7 @@ def _outside_range(findings: Findings) -> Verdict | None:
             continue
         outside = ((targets < lower) | (targets > upper)).mean()
         text = (
-            f"{findings.name(row)}{of_output(task)} puts out {_words(lower, upper)}, "
+            f"{name_of_output(findings, task, row)} puts out {_words(lower, upper)}, "
             f"and {100 * outside:.2g} % of the targets lie elsewhere (they go from "
             f"{targets.min():.3g} to {targets.max():.3g}). "
             f"{other_activation(findings, row, 'linear')}"

@@ -4,15 +4,18 @@ from typing import NamedTuple
 
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.targets import TargetRow
-from keras_initx.diagnostics._measure.tasks import Task
+from keras_initx.diagnostics._measure.task import Task
 
 
 class Pair(NamedTuple):
+    """A task, and what is known of its targets."""
+
     task: Task
     row: TargetRow
 
     @property
     def of(self) -> str:
+        """Which targets are meant, where there are several."""
         return f" of '{self.task.name}'" if self.task.name else ""
 
 
@@ -21,12 +24,3 @@ def pairs_of(findings: Findings) -> list[Pair]:
     seen = findings.seen
     pairs = map(Pair, seen.tasks, seen.targets)
     return [pair for pair in pairs if pair.task.kind and pair.row.count]
-
-
-def code_of(task: Task) -> str:
-    """Python code for the targets of a task."""
-    return task.code.replace("'", '"')
-
-
-def is_hinge(task: Task) -> bool:
-    return "hinge" in task.loss

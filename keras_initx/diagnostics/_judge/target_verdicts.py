@@ -7,14 +7,19 @@ import numpy as np
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.target_pairs import (
     Pair,
-    code_of,
-    is_hinge,
     pairs_of,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._measure.known_losses import (
+    BINARY,
+    DISTANCES,
+    HINGES,
+    REGRESSION,
+    SPARSE,
+)
 from keras_initx.diagnostics._measure.loss_facts import loss_at_start
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import BINARY, REGRESSION, SPARSE, Task
+from keras_initx.diagnostics._measure.task import Task
 
 # Eight labels of two equally frequent classes are all the same in one batch of 128.
 FEW = 8
@@ -34,8 +39,6 @@ RARE = 0.1
 EXCESS, LEAST = 3.0, 0.3
 # An output of 0.9 for targets of 1, or of 0.1 for targets of 0.
 KNOWN = 0.11
-
-_SQUARES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
 
 def constant_targets(findings: Findings) -> Verdict | None:
@@ -131,7 +134,7 @@ def _scales(pair: Pair) -> tuple[float, float] | None:
     outputs = np.asarray(task.outputs, "float64")
     targets = np.asarray(task.compared)
     if (
-        task.loss not in _SQUARES
+        task.loss not in DISTANCES
         or not row.is_finite
         or targets.dtype.kind not in "biuf"
     ):
@@ -143,7 +146,7 @@ def _scales(pair: Pair) -> tuple[float, float] | None:
 
 
 def _standardize(task: Task) -> str:
-    y = code_of(task)
+    y = task.code
     return f"{y} = ({y} - {y}.mean(axis=0)) / ({y}.std(axis=0) + 1e-9)"
 
 
@@ -153,7 +156,12 @@ def _standardize(task: Task) -> str:
 def _start_of_rare(pair: Pair) -> float | None:
     """The loss at the start, if it is far above the entropy of rare classes."""
     task, row = pair
-    if task.kind == REGRESSION or is_hinge(task) or not row.entropy or row.count < FEW:
+    if (
+        task.kind == REGRESSION
+        or task.loss in HINGES
+        or not row.entropy
+        or row.count < FEW
+    ):
         return None
     if row.minimum < 0 or not row.frequencies:
         return None
@@ -178,7 +186,7 @@ def _prior(task: Task, layer: LayerRow) -> str:
     name = layer.path.split("/")[-1]
     code = layer.code or f'model.get_layer("{name}")'
     units = layer.units
-    arguments = code_of(task)
+    arguments = task.code
     if task.kind == BINARY:
         arguments = f'np.reshape({arguments}, (-1, {units})), "sigmoid"'
     elif task.kind == SPARSE:

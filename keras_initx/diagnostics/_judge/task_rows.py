@@ -3,14 +3,14 @@
 import math
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import (
+from keras_initx.diagnostics._measure.known_losses import (
     BINARY,
     CATEGORICAL,
     HINGES,
     SPARSE,
-    Task,
 )
+from keras_initx.diagnostics._measure.rows import LayerRow
+from keras_initx.diagnostics._measure.task import Task
 
 RECTIFIERS = ("relu", "relu6")
 SIGMOIDS = ("sigmoid", "hard_sigmoid")
@@ -23,6 +23,17 @@ def output_row(findings: Findings, task: Task) -> LayerRow | None:
         return None
     rows = [row for row in findings.rows if row.path == task.layer]
     return next((row for row in rows if row.is_output), rows[-1] if rows else None)
+
+
+def of_output(task: Task) -> str:
+    """Which output is meant, where there are several."""
+    return f" (the output {task.name!r})" if task.name else ""
+
+
+def name_of_output(findings: Findings, task: Task, row: LayerRow | None) -> str:
+    """How a text names an output, by the row that makes it if that is known."""
+    who = "the outputs" if row is None else findings.name(row)
+    return f"{who}{of_output(task)}"
 
 
 def own_activation(task: Task) -> str:

@@ -7,8 +7,8 @@ from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.normalized_stream import stream_of
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.first_update import FirstUpdate
+from keras_initx.diagnostics._measure.known_losses import REGRESSION
 from keras_initx.diagnostics._measure.rows import KernelRow
-from keras_initx.diagnostics._measure.tasks import REGRESSION
 
 # A step as large as the kernel itself: nothing of the draw is left. Trained here on
 # digits, with Adam: it begins at a rate of 0.1, and 0.3 fails nearly everywhere.

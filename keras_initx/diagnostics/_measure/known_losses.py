@@ -32,6 +32,8 @@ KINDS = {
     "categorical_hinge": CATEGORICAL,
     "sparse_categorical_crossentropy": SPARSE,
 }
+# These grow with the distance of an output from its target.
+DISTANCES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 # Scores of any size are what these compare.
 HINGES = ("hinge", "squared_hinge", "categorical_hinge")
 

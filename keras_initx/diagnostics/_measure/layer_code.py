@@ -5,21 +5,17 @@ import collections
 import keras
 
 from keras_initx._keras import direct_sublayers, named_sublayers
-from keras_initx.diagnostics._measure.signal_pass import SignalPass
 
 
-def name_rows(model: keras.layers.Layer, seen: SignalPass) -> None:
-    """Notes in each row the code that gives its layer."""
-    for layer, code in codes_of(model):
-        row = seen.row_of(layer)
-        if row is not None:
-            row.code = code
+def code_in(model: keras.layers.Layer, layer: keras.layers.Layer) -> str:
+    """The code that gives a layer of the model; empty where it is not known."""
+    return next((code for each, code in codes_of(model) if each is layer), "")
 
 
 def codes_of(model: keras.layers.Layer) -> list[tuple[keras.layers.Layer, str]]:
     """Each layer below a model and code such as `model.get_layer("dense")`.
 
-    A layer that neither a name nor an attribute leads to is left out.
+    An attribute comes before a name. A layer that neither leads to is left out.
     """
     found, waiting = {id(model)}, collections.deque([(model, "model")])
     codes = []
@@ -32,15 +28,15 @@ def codes_of(model: keras.layers.Layer) -> list[tuple[keras.layers.Layer, str]]:
         attributes = {
             id(child): name
             for name, child in named_sublayers(parent).items()
-            if not name.startswith("_")
+            if name.isidentifier() and not name.startswith("_")
         }
         for child in children:
             if id(child) in found:
                 continue
-            if any(child is other for other in named) and names[child.name] == 1:
-                own = f'.get_layer("{child.name}")'
-            elif id(child) in attributes:
+            if id(child) in attributes:
                 own = f".{attributes[id(child)]}"
+            elif any(child is other for other in named) and names[child.name] == 1:
+                own = f'.get_layer("{child.name}")'
             else:
                 continue
             found.add(id(child))

@@ -39,13 +39,18 @@ def leaves_of(batch: Any) -> list[Leaf]:
     return leaves
 
 
+def part_of(code: str, key: Any) -> str:
+    """The code that gets one of several arrays."""
+    return f"{code}[{key!r}]".replace("'", '"')
+
+
 def _named(code: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Each array with the code that gets it."""
     if isinstance(value, dict):
         for key, part in value.items():
-            yield from _named(f"{code}[{key!r}]".replace("'", '"'), part)
+            yield from _named(part_of(code, key), part)
     elif isinstance(value, list | tuple):
         for place, part in enumerate(value):
-            yield from _named(f"{code}[{place}]", part)
+            yield from _named(part_of(code, place), part)
     else:
         yield code, value

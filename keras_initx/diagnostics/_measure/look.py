@@ -12,7 +12,7 @@ from keras_initx.diagnostics._measure.gradients import add_gradients
 from keras_initx.diagnostics._measure.input_rows import input_rows, samples_of
 from keras_initx.diagnostics._measure.jacobian import jacobian_of
 from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
-from keras_initx.diagnostics._measure.layer_code import name_rows
+from keras_initx.diagnostics._measure.layer_code import codes_of
 from keras_initx.diagnostics._measure.loss_facts import expected_loss
 from keras_initx.diagnostics._measure.losses import (
     computes_own_loss,
@@ -89,7 +89,7 @@ def _look_at_signal(seen: Seen, model: Any, batch: Any, watch: SignalPass) -> An
     with keras.StatelessScope(), watch.attention.held():
         output = trace(model, batch, watch, training=seen.training)
     watch.end(output)
-    name_rows(model, watch)
+    watch.name_rows(codes_of(model))
     find_equal(watch.kernels)
     seen.attention, seen.embeddings = watch.attention.found, watch.embeddings.found
     seen.merges, seen.readers = watch.flow.merges, watch.flow.readers

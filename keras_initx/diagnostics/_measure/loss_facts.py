@@ -5,15 +5,15 @@ import math
 
 import numpy as np
 
-from keras_initx.diagnostics._measure.losses import shapes_as_in_keras
-from keras_initx.diagnostics._measure.tasks import (
+from keras_initx.diagnostics._measure.known_losses import (
     BINARY,
     CATEGORICAL,
     HINGES,
     REGRESSION,
     SPARSE,
-    Task,
 )
+from keras_initx.diagnostics._measure.losses import shapes_as_in_keras
+from keras_initx.diagnostics._measure.task import Task
 
 # Probabilities sum up to 1; those of half precision, nearly.
 _SUM_OF_PROBABILITIES = 1e-2

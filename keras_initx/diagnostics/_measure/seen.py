@@ -12,7 +12,7 @@ from keras_initx.diagnostics._measure.loss_facts import ExpectedLoss
 from keras_initx.diagnostics._measure.merges import Merge
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.targets import TargetRow, target_row
-from keras_initx.diagnostics._measure.tasks import Task
+from keras_initx.diagnostics._measure.task import Task
 from keras_initx.diagnostics._measure.trainability import Trainability
 
 

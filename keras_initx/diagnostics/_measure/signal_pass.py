@@ -1,5 +1,6 @@
 """What a report sees while the model runs: the signal, layer by layer."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -39,8 +40,8 @@ class SignalPass(QuietObserver):
     """Makes one row for each layer, from its first call.
 
     A container gets a row only if its output is not that of a layer within it: a block
-    that adds its input, for example. A tensor that several layers return is measured
-    once. What is noted beside the signal is the work of recorders.
+    that adds its input, for example. What is noted beside the signal is the work of
+    recorders.
 
     Attributes:
         rows: list of LayerRow. In the order in which the layers were done.
@@ -87,6 +88,12 @@ class SignalPass(QuietObserver):
         """The path of the row that made a tensor, if one did."""
         row = self._tensors.row_of(tensor)
         return None if row is None else row.path
+
+    def name_rows(self, codes: Iterable[tuple[layers.Layer, str]]) -> None:
+        """Notes in each row the code that gives its layer."""
+        for layer, code in codes:
+            if (row := self.row_of(layer)) is not None:
+                row.code = code
 
     def end(self, outputs: Any) -> None:
         """Notes what the model has put out."""

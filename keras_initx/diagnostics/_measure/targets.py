@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 
-from keras_initx.diagnostics._measure.tasks import (
+from keras_initx.diagnostics._measure.known_losses import (
     BINARY,
     CATEGORICAL,
     REGRESSION,
     SPARSE,
-    Task,
 )
+from keras_initx.diagnostics._measure.task import Task
 
 # How many class frequencies are kept; of more, the largest.
 _MOST = 1000
