@@ -14,7 +14,7 @@ from keras_initx._model.trace import trace
 from keras_initx._report.table import number
 from keras_initx.diagnostics._measure.kernels import Kernel
 from keras_initx.diagnostics._measure.optimizer_step import step_on_copies
-from keras_initx.diagnostics._measure.signal_pass import QuietObserver
+from keras_initx.diagnostics._measure.quiet_observer import QuietObserver
 
 # So many samples, and so many numbers of each, of which the outputs are compared.
 _SAMPLES, _ENTRIES = 256, 4096
