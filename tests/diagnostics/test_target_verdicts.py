@@ -23,7 +23,7 @@ from keras_initx.diagnostics._measure.tasks import (
     Task,
 )
 
-pytestmark = pytest.mark.same_on_each_backend
+pytestmark = pytest.mark.same_on_each_backend(every=9)
 
 SAMPLES = 64
 HEALTHY = ["healthy"]
