@@ -10,7 +10,7 @@ from keras_initx import signal_report
 from keras_initx._model.optimizers import optimizer_of, rate_of
 from keras_initx.diagnostics._measure.optimizer_step import step_on_copies
 
-pytestmark = pytest.mark.same_on_each_backend
+pytestmark = pytest.mark.same_on_each_backend(every=9)
 
 SAMPLES, INPUTS, OUTPUTS = 32, 5, 3
 RANDOM = np.random.default_rng(0)
@@ -143,7 +143,6 @@ BY_NUMBER = "SGD RMSprop Adam AdamW Adadelta Adagrad Adamax Nadam Ftrl Lion".spl
 OTHERS = "Adafactor Lamb Muon".split()
 
 
-@pytest.mark.same_on_each_backend(every=9)
 @pytest.mark.parametrize("arguments", [{}, {"global_clipnorm": 0.1}, {"clipnorm": 0.1}])
 @pytest.mark.parametrize("name", [*BY_NUMBER, *OTHERS])
 def test_the_step_is_that_of_the_optimizer(name, arguments):
