@@ -1,5 +1,6 @@
 """A test run has one backend, and says so when that one cannot start."""
 
+import collections
 import importlib
 import os
 import shutil
@@ -52,14 +53,21 @@ def drawn_seeds(monkeypatch):
 
 def pytest_collection_modifyitems(config, items):
     """Of what is the same code on each backend, only PyTorch runs every case."""
-    same = [item for item in items if item.get_closest_marker("same_on_each_backend")]
     # What takes longest comes first: one process runs it while others do the rest.
     items.sort(key=lambda item: item.path.name != "test_scripts.py")
     is_third = os.environ.get("KERAS_INITX_EVERY_THIRD") == "1"
-    if os.environ["KERAS_BACKEND"] != "torch" or is_third:
-        left_out = {item for place, item in enumerate(same) if place % 3}
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [item for item in items if item not in left_out]
+    if os.environ["KERAS_BACKEND"] == "torch" and not is_third:
+        return
+    left_out, places = set(), collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("same_on_each_backend")
+        if mark is not None:
+            every = mark.kwargs.get("every", 3)
+            if places[every] % every:
+                left_out.add(item)
+            places[every] += 1
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 # JAX compiles a program for each shape, which is most of what its tests cost. So they

@@ -11,7 +11,7 @@ from keras_initx.diagnostics._measure.fresh_weights import is_fresh
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 
-pytestmark = pytest.mark.same_on_each_backend
+pytestmark = pytest.mark.same_on_each_backend(every=9)
 
 HEALTHY = [("healthy", None)]
 UNITS = 16

@@ -8,8 +8,9 @@ from keras import layers
 
 from keras_initx import signal_report
 from keras_initx._model.optimizers import optimizer_of, rate_of
+from keras_initx.diagnostics._measure.optimizer_step import step_on_copies
 
-pytestmark = pytest.mark.same_on_each_backend
+pytestmark = pytest.mark.same_on_each_backend(every=9)
 
 SAMPLES, INPUTS, OUTPUTS = 32, 5, 3
 RANDOM = np.random.default_rng(0)
@@ -136,6 +137,43 @@ def test_a_trained_model_is_judged_as_at_its_start():
     model.fit(X, Y, epochs=2, verbose=0)
     model.optimizer.learning_rate = 0.02
     step(model, lambda w, g: w - 0.02 * np.sign(g))
+
+
+BY_NUMBER = "SGD RMSprop Adam AdamW Adadelta Adagrad Adamax Nadam Ftrl Lion".split()
+OTHERS = "Adafactor Lamb Muon".split()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"global_clipnorm": 0.1}, {"clipnorm": 0.1}])
+@pytest.mark.parametrize("name", [*BY_NUMBER, *OTHERS])
+def test_the_step_is_that_of_the_optimizer(name, arguments):
+    """Though several variables may be stepped as one, one of them without decay."""
+
+    def make():
+        optimizer = getattr(keras.optimizers, name)(0.02, weight_decay=0.5, **arguments)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        return optimizer
+
+    first, second, third = (RANDOM.normal(size=s) for s in ((5, 4), 4, (4, 3)))
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(4), layers.Dense(3, use_bias=False)]
+    )
+    model.set_weights([first, second, third])
+    variables = model.trainable_variables
+    gradients = [
+        keras.ops.convert_to_tensor(RANDOM.normal(size=v.shape).astype("float32"))
+        for v in variables
+    ]
+    pairs = zip(variables, gradients, strict=True)
+    step = step_on_copies(make(), {id(v): (v, slope) for v, slope in pairs})
+    old = [to_numpy(v).copy() for v in variables]
+    optimizer = make()
+    optimizer.build(variables)
+    optimizer.apply(gradients, variables)
+    for variable, before in zip(variables, old, strict=True):
+        new = to_numpy(variable)
+        assert np.allclose(to_numpy(step.values[id(variable)]), new, atol=1e-6)
+        expected = np.linalg.norm(new - before)
+        assert step.changes[id(variable)] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("is_built", [False, True])

@@ -13,7 +13,7 @@ from limits import EPSILON, SIGMAS, rounding
 import keras_initx
 from keras_initx import FanScaled, HaarOrthogonal, signal_report
 
-pytestmark = pytest.mark.same_on_each_backend
+pytestmark = pytest.mark.same_on_each_backend(every=9)
 
 RANDOM = np.random.default_rng(0)
 NAMES = {"keras": keras, "keras_initx": keras_initx}

@@ -12,7 +12,7 @@ from keras_initx.diagnostics._measure.merges import INPUT, Merge, Part
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 
-pytestmark = pytest.mark.same_on_each_backend
+pytestmark = pytest.mark.same_on_each_backend(every=9)
 
 HEALTHY = [("healthy", None)]
 UNITS = 16

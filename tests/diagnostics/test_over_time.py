@@ -204,27 +204,27 @@ def kinds_of_memory(steps, ratio):
     return [verdict.kind for verdict in verdicts(Seen([row], loss=1.0))]
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 @pytest.mark.parametrize(("steps", "share"), [(201, 1e-5), (31, 0.3**30)])
 def test_a_memory_is_too_short_for_many_steps_or_for_ten(steps, share):
     assert kinds_of_memory(steps, 0.9 * share) == ["forgets"]
     assert kinds_of_memory(steps, 1.1 * share) == ["healthy"]
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 def test_what_comes_late_is_enough_in_two_hundred_steps():
     assert kinds_of_memory(200, 1e-20) == ["healthy"]
     # A gradient of zero may have been one of 1e-40.
     assert kinds_of_memory(200, 0.0) == ["healthy"]
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
 def test_the_defaults_of_keras_do_not_forget_over_60_steps(name):
     assert kinds(report_on(getattr(layers, name)(32))) == ["healthy"]
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 @pytest.mark.parametrize("name", ["LSTM", "GRU"])
 def test_gates_that_forget_are_told_without_targets(name):
     layer = getattr(layers, name)
@@ -331,7 +331,7 @@ def test_an_output_gate_that_is_shut():
     assert "gates_shut" in kinds(report_on(layer))
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 def test_gates_that_large_inputs_saturate():
     report = report_on(layers.LSTM(8), x=30 * X)
     (found,) = report.verdicts
@@ -347,7 +347,7 @@ def test_gates_that_large_inputs_saturate():
     ]
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 @pytest.mark.parametrize(
     ("argument", "line"),
     [
@@ -365,7 +365,7 @@ def test_gates_that_a_large_kernel_saturates(argument, line):
     assert kinds(report_on(repaired)) == ["healthy"]
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 def test_gates_that_their_biases_hold_are_not_saturated_by_inputs():
     """As those of a long memory, which are open by design."""
     arguments = {"unit_forget_bias": False, "recurrent_initializer": "zeros"}
@@ -375,7 +375,7 @@ def test_gates_that_their_biases_hold_are_not_saturated_by_inputs():
     assert seen.swung_gates == 0
 
 
-@pytest.mark.same_on_each_backend
+@pytest.mark.same_on_each_backend(every=9)
 def test_swung_gates_are_those_of_the_pre_activations_without_bias():
     """By hand: where |W x| is above log(0.97 / 0.03), whatever the bias is."""
     layer = layers.LSTM(

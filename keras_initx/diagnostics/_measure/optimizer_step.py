@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -34,6 +35,8 @@ _BY_NUMBER = (
     keras.optimizers.Ftrl,
     keras.optimizers.Lion,
 )
+# Of a variable with more numbers the copies cost more than an operation.
+_MANY = 2**16
 
 
 @dataclasses.dataclass
@@ -109,7 +112,9 @@ def _groups(
         return [[variable] for variable in variables]
     groups: dict[Any, list[keras.Variable]] = {}
     for variable in variables:
-        kind = variable.dtype, is_decayed(optimizer, variable)
+        is_small = math.prod(variable.shape) <= _MANY
+        one = 0 if is_small else id(variable)
+        kind = one, variable.dtype, is_decayed(optimizer, variable)
         groups.setdefault(kind, []).append(variable)
     return list(groups.values())
 
@@ -151,7 +156,7 @@ def _split(value: Any, group: list[keras.Variable]) -> dict[int, Any]:
     numbers, found, start = as_array(value), {}, 0
     for variable in group:
         shape = tuple(variable.shape)
-        end = start + int(np.prod(shape))
+        end = start + math.prod(shape)
         part = numbers[start:end].reshape(shape)
         found[id(variable)] = ops.convert_to_tensor(part, dtype=variable.dtype)
         start = end
