@@ -229,6 +229,7 @@ def look(
             add_singular_values(watch.kernels)
         seen.trainability = trainability(model, watch.ran)
         seen.merges, seen.readers = watch.flow.merges, watch.flow.readers
+        seen.lost = watch.flow.lost
         if y is not None and is_loss_known:
             function = loss_of(owner, model, loss, labelled, output)
             seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)

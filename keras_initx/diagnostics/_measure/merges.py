@@ -81,11 +81,14 @@ class Flow:
         merges: list of Merge.
         readers: dict. For the path of a layer, those of the layers that get its output,
             in a sum too.
+        lost: list. The paths of layers that get something of which it is not known
+            which layer made it, such as what a function in a `call` made.
     """
 
     def __init__(self) -> None:
         self.merges: list[Merge] = []
         self.readers: dict[str, list[str]] = collections.defaultdict(list)
+        self.lost: list[str] = []
         self._makers: dict[int, tuple[Any, str]] = {}
         self._prints: dict[Any, collections.deque[_Print]] = collections.defaultdict(
             lambda: collections.deque(maxlen=_KNOWN)
@@ -108,7 +111,9 @@ class Flow:
         ]
         for tensor in tensors:
             maker = self._maker(tensor) or self._sum(tensor, path)
-            if maker and maker != path:
+            if maker is None:
+                self.lost.append(path)
+            elif maker != path:
                 self.readers[maker].append(path)
         if isinstance(layer, _MERGES) and len(tensors) > 1:
             parts = (
