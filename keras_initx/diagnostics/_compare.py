@@ -14,9 +14,10 @@ from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.optimizers import begin_again
 from keras_initx._model.redraw import Redraw
 from keras_initx._model.sublayers import sublayers
+from keras_initx.diagnostics._measure.look import build
 from keras_initx.diagnostics._show.comparison import Comparison
 from keras_initx.diagnostics._show.report import SignalReport
-from keras_initx.diagnostics._signal_report import build, look
+from keras_initx.diagnostics._signal_report import look
 
 
 def compare(

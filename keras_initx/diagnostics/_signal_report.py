@@ -7,9 +7,6 @@ import keras
 from keras_initx import _validate
 from keras_initx._model.batches import one_labelled_batch
 from keras_initx._model.interrupts import hold_interrupts
-from keras_initx._model.sublayers import sublayers
-from keras_initx._model.tensors import is_float_tensor
-from keras_initx._model.trace import Observer, trace
 from keras_initx._model.training_step import (
     cannot_call,
     check_model,
@@ -17,27 +14,8 @@ from keras_initx._model.training_step import (
     step_on,
 )
 from keras_initx.diagnostics._judge.verdicts import verdicts
-from keras_initx.diagnostics._measure.first_update import first_update, trained_by
-from keras_initx.diagnostics._measure.gradients import add_gradients
-from keras_initx.diagnostics._measure.jacobian import jacobian_of
-from keras_initx.diagnostics._measure.kernels import add_singular_values, find_equal
-from keras_initx.diagnostics._measure.layer_code import name_rows
-from keras_initx.diagnostics._measure.leaves import Leaf, leaves_of
-from keras_initx.diagnostics._measure.loss_facts import expected_loss
-from keras_initx.diagnostics._measure.losses import (
-    computes_own_loss,
-    has_loss,
-    loss_of,
-    preserve_loss,
-)
-from keras_initx.diagnostics._measure.regularization import add_regularization
-from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.seen import Seen
-from keras_initx.diagnostics._measure.signal_pass import SignalPass
-from keras_initx.diagnostics._measure.statistics import cosine_and_spread, statistics
-from keras_initx.diagnostics._measure.targets import is_in_range
-from keras_initx.diagnostics._measure.tasks import tasks_of
-from keras_initx.diagnostics._measure.trainability import add_dropped, trainability
+from keras_initx.diagnostics._measure.look import Labelled, look_at_batch
+from keras_initx.diagnostics._measure.losses import has_loss
 from keras_initx.diagnostics._measure.weights import look_at_weights
 from keras_initx.diagnostics._show.report import SignalReport
 
@@ -83,8 +61,7 @@ def signal_report(
     - with `y` and a loss: the norm of the gradient of the kernel, its ratio to the norm
       of the kernel, and the norm of the gradient of the output; and the loss beside
       what it is for a model that knows nothing, such as the logarithm of the number of
-      classes.
-      of the kernel, and the norm of the gradient of the output;
+      classes;
     - with `y` and a compiled model: the first update, by which one step of its
       optimizer would change the kernel, the outputs and the loss of the batch. It is
       computed as for a model that has not been trained, and not taken.
@@ -114,7 +91,7 @@ def signal_report(
     >>> x, y = keras.random.normal((2, 64, 20), seed=0)
     >>> report = keras_initx.diagnostics.signal_report(model, x, y, loss="mse")
     >>> [verdict.kind for verdict in report.verdicts]
-    ['vanishing_signal', 'vanishing_gradient']
+    ['vanishing_signal']
     >>> len(report), report[0].fan_in
     (20, 20)
 
@@ -143,12 +120,9 @@ def signal_report(
 
     Returns:
         A report with one row for each layer. It prints as a table, also in a notebook,
-        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `targets`, `loss`,
-        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`, `expected_loss`,
-        `jacobian`, `to_dict()`, `to_pandas()` and `plot()`.
-        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `loss`,
-        `first_update`, `jacobian`,
-        `to_dict()`, `to_pandas()` and `plot()`.
+        and has `verdicts`, `is_healthy`, `rows`, `inputs`, `targets`, `attention`,
+        `embeddings`, `loss`, `expected_loss`, `first_update`, `trainability`,
+        `jacobian`, `training`, `has_signal`, `to_dict()`, `to_pandas()` and `plot()`.
 
     Raises:
         ValueError: If there is a loss and no `y`, or `y` and no loss, or if the
@@ -202,7 +176,7 @@ def _without_data(model: Any, singular_values: bool) -> SignalReport:
 def look(
     owner: str,
     model: Any,
-    labelled: tuple[Any, Any, Any],
+    labelled: Labelled,
     loss: Any,
     *,
     is_y_given: bool,
@@ -211,45 +185,19 @@ def look(
     singular_values: bool = False,
 ) -> SignalReport:
     """The report on one batch: inputs, targets and sample weights."""
-    batch, y, _ = labelled
+    y = labelled[1]
     is_loss_known = _check(owner, model, y, loss, is_y_given)
-    build(model, batch)
-    samples, inputs, leaves = _inputs(owner, batch)
-    watch, found = SignalPass(samples), None
-    seen = Seen(watch.rows, inputs, leaves=leaves)
-    with hold_interrupts(), preserve_loss(model):
-        with keras.StatelessScope(), watch.attention.held():
-            output = trace(model, batch, watch, training=training)
-        watch.note_outputs(output)
-        seen.attention = watch.attention.found
-        seen.embeddings = watch.embeddings.found
-        name_rows(model, watch)
-        find_equal(watch.kernels)
-        if singular_values:
-            add_singular_values(watch.kernels)
-        seen.trainability = trainability(model, watch.ran)
-        seen.merges, seen.readers = watch.flow.merges, watch.flow.readers
-        seen.lost = watch.flow.lost
-        if y is not None and is_loss_known:
-            function = loss_of(owner, model, loss, labelled, output)
-            seen.tasks = tasks_of(model, loss, labelled, output, watch.path_of)
-            seen.expected_loss = expected_loss(seen.tasks)
-            if loss is None and not computes_own_loss(model):
-                add_regularization(watch.kernels)
-            # A label that no output stands for has no loss.
-            if all(map(is_in_range, seen.tasks)):
-                seen.loss, gradients = add_gradients(
-                    model, batch, watch, function, training, trained_by(model)
-                )
-                before = seen.loss, output
-                seen.first_update = first_update(
-                    model, batch, function, gradients, watch.kernels, before, training
-                )
-                add_dropped(seen.trainability, model, batch, watch)
-        if jacobian:
-            is_alone = not (training and watch.mixes_samples)
-            found = jacobian_of(model, batch, training, is_alone)
-    return SignalReport(seen, verdicts(seen), training, found)
+    seen = look_at_batch(
+        owner,
+        model,
+        labelled,
+        loss,
+        has_loss=y is not None and is_loss_known,
+        training=training,
+        jacobian=jacobian,
+        singular_values=singular_values,
+    )
+    return SignalReport(seen, verdicts(seen))
 
 
 def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:
@@ -271,36 +219,3 @@ def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:
             "Pass for example loss='mse', or compile the model.",
         )
     return is_loss_known
-
-
-def build(model: keras.layers.Layer, batch: Any) -> None:
-    """Makes the weights that do not exist yet, by one call."""
-    if not all(layer.built for layer in sublayers(model)):
-        trace(model, batch, Observer())
-
-
-def _inputs(owner: str, batch: Any) -> tuple[int, list[LayerRow], list[Leaf]]:
-    """The number of samples, a row for each input of floats, and all arrays."""
-    leaves = [leaf for leaf in keras.tree.flatten(batch) if hasattr(leaf, "shape")]
-    if not leaves or not leaves[0].shape:
-        raise _validate.error(
-            owner,
-            "a batch of inputs",
-            f"x of type {type(batch).__name__}",
-            "Pass an array whose first axis numbers the samples.",
-        )
-    samples = leaves[0].shape[0]
-    rows: list[LayerRow] = []
-    arrays = leaves_of(batch)
-    for leaf, array in zip(leaves, arrays, strict=True):
-        tensor = keras.ops.convert_to_tensor(leaf)
-        if is_float_tensor(tensor):
-            found = statistics(tensor, (len(tensor.shape) - 1,))
-            row = LayerRow(f"input {len(rows) + 1}", "Input", calls=0)
-            row.mean, row.std, row.dead = found.mean, found.std, found.dead
-            row.cosine, row.spread = cosine_and_spread(tensor, samples)
-            row.features, array.row = array.features, row
-            rows.append(row)
-    if len(rows) == 1:
-        rows[0].path = "input"
-    return samples, rows, arrays

@@ -553,7 +553,9 @@ def test_seventy_rectifiers_collapse():
     report = signal_report(model, X)
     (found,) = report.verdicts
     cosines = [row.cosine for row in report][:-1]
-    place = max(n for n, cosine in enumerate(cosines) if cosine <= 0.99) + 1
+    # The limit grows with the square of the depth; at 50 layers it is 0.99.
+    limit = 1 - 0.01 * (70 / 50) ** 2
+    place = max(n for n, cosine in enumerate(cosines) if cosine <= limit) + 1
     assert (found.kind, found.layer) == ("collapsed_inputs", f"d{place}")
 
 

@@ -5,14 +5,6 @@ from collections.abc import Callable, Sequence
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 
-NORMALIZATIONS = (
-    "BatchNormalization",
-    "GroupNormalization",
-    "LayerNormalization",
-    "RMSNormalization",
-    "UnitNormalization",
-)
-
 
 class Findings:
     """The rows of a report, and what stands around each of them.

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import code_of, of_output
+from keras_initx.diagnostics._judge.loss_code import of_output
+from keras_initx.diagnostics._judge.pasted import code_of
 from keras_initx.diagnostics._judge.scale_verdicts import exploding_signal
-from keras_initx.diagnostics._judge.task_rows import maker, output_row
+from keras_initx.diagnostics._judge.task_rows import PROBABILITIES, maker, output_row
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import (
     expected_loss,
@@ -94,7 +95,7 @@ def _large_logits_of(findings: Findings, task: Task) -> tuple[float, float] | No
         return None
     usual = math.log(task.classes) if expected is None else expected.value
     deviation = float(np.sqrt(np.mean(logits**2)))
-    if row is not None and row.activation in ("softmax", "sigmoid"):
+    if row is not None and row.activation in PROBABILITIES:
         # Probabilities near 0 or 1 tell less of it.
         deviation = max(deviation, row.scale)
     limit = LARGE * _size_of_inputs(findings)
@@ -108,7 +109,7 @@ def _large_logits_of(findings: Findings, task: Task) -> tuple[float, float] | No
 def _large_logits_without_targets(findings: Findings) -> Verdict | None:
     """A last kernel whose softmax or sigmoid is sure of a class."""
     for row in findings.rows:
-        if not row.is_output or row.activation not in ("softmax", "sigmoid"):
+        if not row.is_output or row.activation not in PROBABILITIES:
             continue
         source = row if row.kernels else maker(findings, row, ("",))
         kernel = None if source is None else source.kernel

@@ -3,7 +3,8 @@
 import math
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import code_of, of_output, other_end
+from keras_initx.diagnostics._judge.loss_code import of_output
+from keras_initx.diagnostics._judge.pasted import code_of, other_end
 from keras_initx.diagnostics._judge.task_rows import output_row
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import is_broadcast

@@ -12,7 +12,7 @@ section 4.1; the threshold is measured here).
 
 import dataclasses
 
-from keras_initx.diagnostics._judge.findings import NORMALIZATIONS, Findings
+from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.merges import Merge
 from keras_initx.diagnostics._measure.rows import LayerRow
 
@@ -41,11 +41,11 @@ class NormalizedStream:
 
 def stream_of(findings: Findings) -> NormalizedStream | None:
     """The sums that only a normalization reads; None if there are no two of them."""
-    types = {row.path: row.type for row in findings.seen.rows}
+    norms = {row.path for row in findings.seen.rows if row.is_normalization}
     sums = [
         merge
         for merge in findings.seen.merges
-        if _is_normalized(findings, merge, types)
+        if _is_normalized(findings, merge, norms)
     ]
     rows = {row.path: row for row in findings.rows}
     first = next((rows[merge.path] for merge in sums if merge.path in rows), None)
@@ -54,13 +54,13 @@ def stream_of(findings: Findings) -> NormalizedStream | None:
     return NormalizedStream(first, len(sums), sum(_share(merge) for merge in sums))
 
 
-def _is_normalized(findings: Findings, merge: Merge, types: dict[str, str]) -> bool:
+def _is_normalized(findings: Findings, merge: Merge, norms: set[str]) -> bool:
     """Whether a sum of two is read by a normalization and by nothing else."""
     if merge.type not in _SUMS or len(merge.parts) != 2:
         return False
     name = merge.path if merge.type == "Add" else f"the sum before {merge.path}"
     readers = findings.seen.readers.get(name, ())
-    return bool(readers) and all(types.get(each) in NORMALIZATIONS for each in readers)
+    return bool(readers) and norms.issuperset(readers)
 
 
 def _share(merge: Merge) -> float:

@@ -5,16 +5,16 @@ import math
 import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import (
-    of_output,
-    other_activation,
-    other_loss,
-)
+from keras_initx.diagnostics._judge.loss_code import of_output, other_loss
+from keras_initx.diagnostics._judge.pasted import other_activation
 from keras_initx.diagnostics._judge.task_rows import (
+    PROBABILITIES,
     RECTIFIERS,
+    SIGMOIDS,
     maker,
     of_classes,
     output_row,
+    own_activation,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import are_probabilities, visible
@@ -26,7 +26,6 @@ from keras_initx.diagnostics._measure.tasks import (
     Task,
 )
 
-_SIGMOIDS = ("sigmoid", "hard_sigmoid")
 # The layers of Keras whose outputs may be any number.
 _LINEAR = ("Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D")
 _TOLERANCE = 1e-2
@@ -49,7 +48,7 @@ def probabilities_as_logits(findings: Findings) -> Verdict | None:
         if not task.from_logits or not _are_squashed(task, activation):
             continue
         where = "the outputs" if row is None else findings.name(row)
-        if activation in _SIGMOIDS and task.kind != BINARY and row is not None:
+        if activation in SIGMOIDS and task.kind != BINARY and row is not None:
             remedy = other_activation(findings, row, "linear")
         else:
             remedy = other_loss(task, from_logits=False)
@@ -72,8 +71,7 @@ def logits_as_probabilities(findings: Findings) -> Verdict | None:
             continue
         where = "the outputs" if row is None else findings.name(row)
         if activation and row is not None:
-            own = "sigmoid" if task.kind == BINARY else "softmax"
-            remedy = other_activation(findings, row, own)
+            remedy = other_activation(findings, row, own_activation(task))
         else:
             remedy = other_loss(task, from_logits=True)
         text = (
@@ -88,7 +86,7 @@ def logits_as_probabilities(findings: Findings) -> Verdict | None:
 def double_softmax(findings: Findings) -> Verdict | None:
     """A softmax of a softmax."""
     for row in findings.rows:
-        if not row.is_output or row.activation not in ("softmax", *_SIGMOIDS):
+        if not row.is_output or row.activation not in PROBABILITIES:
             continue
         before = maker(findings, row, (row.activation,))
         if before is None:
@@ -107,7 +105,7 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
     """Classes that exclude each other, and outputs that do not."""
     for task in of_classes(findings):
         row = output_row(findings, task)
-        is_sigmoid = row is not None and row.activation in _SIGMOIDS
+        is_sigmoid = row is not None and row.activation in SIGMOIDS
         where = "the outputs" if row is None else findings.name(row)
         if task.kind == BINARY and _are_exclusive(task):
             why = (
@@ -135,7 +133,7 @@ def exclusive_sigmoid(findings: Findings) -> Verdict | None:
 
 def _are_squashed(task: Task, activation: str) -> bool:
     """Whether outputs are probabilities, by the activation or as they are."""
-    if activation in ("softmax", *_SIGMOIDS):
+    if activation in PROBABILITIES:
         return True
     return task.kind != BINARY and are_probabilities(task.outputs)
 

@@ -5,17 +5,18 @@ import math
 import numpy as np
 
 from keras_initx.diagnostics._judge.findings import Findings
-from keras_initx.diagnostics._judge.loss_code import of_output, other_activation
+from keras_initx.diagnostics._judge.loss_code import of_output
+from keras_initx.diagnostics._judge.pasted import other_activation
 from keras_initx.diagnostics._judge.task_rows import (
     RECTIFIERS,
     maker,
     of_classes,
     output_row,
+    own_activation,
 )
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.loss_facts import visible
 from keras_initx.diagnostics._measure.rows import LayerRow
-from keras_initx.diagnostics._measure.tasks import BINARY
 
 # What the best outputs within the range leave of the variance of the targets.
 _UNREACHABLE = 0.05
@@ -56,8 +57,7 @@ def _rectified_logits(findings: Findings) -> Verdict | None:
     for task in of_classes(findings):
         last = output_row(findings, task)
         if last is not None and last.activation in RECTIFIERS and found is None:
-            own = "sigmoid" if task.kind == BINARY else "softmax"
-            found = last, "linear" if task.from_logits else own
+            found = last, "linear" if task.from_logits else own_activation(task)
     if found is None:
         return None
     row, activation = found

@@ -1,16 +1,11 @@
 """Verdicts on what becomes of different inputs."""
 
-from keras_initx.diagnostics._judge.activation_facts import activation_facts
-from keras_initx.diagnostics._judge.findings import (
-    NORMALIZATIONS,
-    Findings,
-    first_of_tail,
+from keras_initx.diagnostics._judge.activation_facts import (
+    ActivationFacts,
+    activation_facts,
 )
-from keras_initx.diagnostics._judge.loss_code import (
-    code_of,
-    other_activation,
-    other_end,
-)
+from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
+from keras_initx.diagnostics._judge.pasted import code_of, other_activation, other_end
 from keras_initx.diagnostics._judge.remedies import (
     amplification,
     amplifying_layers,
@@ -31,11 +26,11 @@ COLLAPSED, CLOSER = 0.99, 0.1
 # that out of the next layer: on the same images 1 to 3 layers learn as well as others,
 # with 1 - cos down to 5e-5 and a factor of 18 for each layer; 5 layers (2e-7) hardly.
 COLLAPSED_MEANS = 1 - 1e-6
-# So do a few rectifiers: images of noise, averaged by the 19 layers of VGG, have 0.003.
-COLLAPSED_SHALLOW, DEEP = 0.999, 20
-# By the correlation map 1 - cos falls as one over the square of the depth. Beyond the
-# depth at which half of the draws fail, the limit allows for the noise of the width.
-TOO_DEEP = 60
+# With rectifiers 1 - cos falls as 44 over the square of the depth, and varies by a
+# factor of three from draw to draw. It counts more the more layers have to learn from
+# it: the limit is `COLLAPSED` at 50 layers, and grows with the square of the depth,
+# from 0.001 on (images of noise, averaged by the 19 layers of VGG, have 0.003).
+DEEP, LEAST = 50, 1e-3
 # Activations of which `looks_linear` makes a linear function.
 _MIRRORED = ("relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus")
 # What is nearer to 1 than this may be the rounding of a cosine in float32.
@@ -68,7 +63,7 @@ def collapsed_inputs(findings: Findings) -> Verdict | None:
     start = _start(findings, "cosine", 0.0)
     limit = max(COLLAPSED, 1 - CLOSER * (1 - start))
     rows = [row for row in _compared(findings) if row.cosine is not None]
-    limits = {row.path: _limit(findings, row, limit) for row in rows}
+    limits = _limits(findings, rows, limit)
     first = first_of_tail(rows, lambda row: (row.cosine or 0.0) > limits[row.path])
     if first is None or limit > 1 - ROUNDING or _follows_few(findings, first):
         return None
@@ -121,25 +116,34 @@ def _start(findings: Findings, quantity: str, default: float) -> float:
     return next((value for value in known if value is not None), default)
 
 
-def _limit(findings: Findings, row: LayerRow, limit: float) -> float:
-    """The limit of a layer's cosine, which activations with a large mean come near."""
-    facts = activation_facts(findings.activation(row))
-    if facts is None or not facts.has_mean:
-        return limit
+def _limits(findings: Findings, rows: list[LayerRow], limit: float) -> dict[str, float]:
+    """The limit of each layer's cosine, which outputs with a mean come near."""
+    limits, current = {}, limit
+    for row in rows:
+        activation = findings.activation(row)
+        facts = activation_facts(activation)
+        if facts is not None and facts.has_mean:
+            current = _limit_of_means(findings, facts, limit)
+        elif facts is not None and activation:
+            current = limit
+        # A linear or an unknown function has the mean of what it gets.
+        limits[row.path] = current
+    return limits
+
+
+def _limit_of_means(findings: Findings, facts: ActivationFacts, limit: float) -> float:
     if facts.is_mostly_mean:
         return max(limit, COLLAPSED_MEANS)
-    depth = len(findings.linear)
-    if depth < DEEP:
-        return max(limit, COLLAPSED_SHALLOW)
-    if depth > TOO_DEEP and _is_chain(findings):
-        return 1 - (1 - limit) * (depth / TOO_DEEP) ** 2
-    return limit
+    growth = (len(findings.linear) / DEEP) ** 2
+    if not _is_chain(findings):
+        growth = min(growth, 1.0)
+    return 1 - max(LEAST, (1 - limit) * growth)
 
 
 def _is_chain(findings: Findings) -> bool:
     """Whether each layer gets only what the one before it made, as it is."""
-    types = {row.type for row in findings.rows}
-    return not (types & {"Add", *NORMALIZATIONS} or findings.seen.merges)
+    is_cut = any(row.type == "Add" or row.is_normalization for row in findings.rows)
+    return not (is_cut or findings.seen.merges)
 
 
 def _follows_few(findings: Findings, row: LayerRow) -> bool:

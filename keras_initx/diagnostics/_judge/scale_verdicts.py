@@ -10,6 +10,7 @@ from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
 from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
 from keras_initx.diagnostics._judge.sample_verdicts import COLLAPSED
 from keras_initx.diagnostics._judge.small_ends import is_small_end
+from keras_initx.diagnostics._judge.task_rows import PROBABILITIES
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
 
@@ -168,9 +169,7 @@ def _large_kernel(findings: Findings) -> Verdict | None:
 def _is_judged_by_loss(findings: Findings, row: LayerRow) -> bool:
     """Whether these are outputs that are judged beside their targets."""
     is_last = row.is_output or row is findings.linear[-1]
-    return is_last and bool(
-        findings.seen.tasks or row.activation in ("softmax", "sigmoid")
-    )
+    return is_last and bool(findings.seen.tasks or row.activation in PROBABILITIES)
 
 
 def _is_told(findings: Findings, row: LayerRow) -> bool:

@@ -13,6 +13,8 @@ from keras_initx.diagnostics._measure.tasks import (
 )
 
 RECTIFIERS = ("relu", "relu6")
+SIGMOIDS = ("sigmoid", "hard_sigmoid")
+PROBABILITIES = ("softmax", *SIGMOIDS)
 
 
 def output_row(findings: Findings, task: Task) -> LayerRow | None:
@@ -21,6 +23,11 @@ def output_row(findings: Findings, task: Task) -> LayerRow | None:
         return None
     rows = [row for row in findings.rows if row.path == task.layer]
     return next((row for row in rows if row.is_output), rows[-1] if rows else None)
+
+
+def own_activation(task: Task) -> str:
+    """The activation that makes the probabilities of a task."""
+    return "sigmoid" if task.kind == BINARY else "softmax"
 
 
 def maker(

@@ -28,12 +28,13 @@ from keras_initx.diagnostics._measure.attention_weights import (
     weights_of,
 )
 from keras_initx.diagnostics._measure.path_of_call import path_of
+from keras_initx.diagnostics._measure.recorder import LayerState, Recorder
 
 # Layers that only apply a function, for the layer that they are within.
 _FUNCTIONS = (layers.Softmax, layers.Activation)
 
 
-class AttentionWatch:
+class AttentionWatch(Recorder):
     """Sees the weights of attention in a pass.
 
     Attributes:
@@ -60,14 +61,13 @@ class AttentionWatch:
         with hooks.held():
             yield
 
-    def enter(self, call: LayerCall) -> None:
-        """A layer begins to run."""
+    def enter(self, call: LayerCall, state: LayerState) -> None:
         self._running.append(call)
 
-    def leave(self, call: LayerCall) -> None:
-        """A layer has run; what ran within it has too."""
+    def leave(self, call: LayerCall, output: Any) -> None:
         if isinstance(call.layer, layers.Softmax):
             self._softmax_over_several(call)
+        # What ran within it has run too.
         while self._running and self._running.pop() is not call:
             pass
         if len(self._running) > 0:

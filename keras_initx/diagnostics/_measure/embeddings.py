@@ -11,6 +11,8 @@ from keras import layers, ops
 from keras_initx._model.observer import LayerCall
 from keras_initx._model.tensors import as_array, is_float_tensor
 from keras_initx.diagnostics._measure.path_of_call import path_of
+from keras_initx.diagnostics._measure.recorder import LayerState, Recorder
+from keras_initx.diagnostics._measure.rows import LayerRow
 
 _SAMPLES, _POSITIONS = 8, 64
 # What is left over where a tensor is not a multiple of the tokens plus positions.
@@ -48,7 +50,7 @@ class EmbeddingScale:
         return self.positions_std / self.tokens_std if self.tokens_std > 0 else 0.0
 
 
-class EmbeddingWatch:
+class EmbeddingWatch(Recorder):
     """Sees embeddings in a pass, and what is added to them.
 
     Attributes:
@@ -60,10 +62,37 @@ class EmbeddingWatch:
         # The last embedding of tokens, until a kernel changes it.
         self._tokens: _Tokens | None = None
 
-    def embedded(self, call: LayerCall, output: Any, std: float | None) -> None:
-        """An embedding has run."""
+    def enter(self, call: LayerCall, state: LayerState) -> None:
+        self._compare(call, call.args)
+
+    def leave(self, call: LayerCall, output: Any) -> None:
+        self._compare(call, output)
+
+    def finish(self, call: LayerCall, state: LayerState, tensor: Any) -> None:
+        if isinstance(call.layer, layers.Embedding):
+            self._add(call, tensor, state.row.std)
+        elif state.row.fan_in is not None:
+            # What comes after a kernel is no embedding.
+            self._tokens = None
+
+    def end(self, outputs: Any, rows: list[LayerRow]) -> None:
+        """Looks for outputs that are products with the table of an embedding.
+
+        An output of as many units as a layer with a kernel has is made by such a layer.
+        """
+        units = {row.units for row in rows if row.fan_in is not None}
+        for output in keras.tree.flatten(outputs):
+            if not is_float_tensor(output) or len(output.shape) < 3:
+                continue
+            size = output.shape[-1]
+            for scale in self.found:
+                if size == scale.vocabulary and size not in units:
+                    scale.logits_std = float(np.std(_part(output), dtype="float64"))
+
+    def _add(self, call: LayerCall, output: Any, std: float | None) -> None:
+        """Notes an embedding that has run."""
         layer, ids = call.layer, call.args[0] if call.args else None
-        if not isinstance(layer, layers.Embedding) or not is_float_tensor(output):
+        if not is_float_tensor(output):
             return
         shape = (layer.input_dim, layer.output_dim)
         scale = EmbeddingScale(path_of(call), *shape, std or 0.0)
@@ -75,8 +104,8 @@ class EmbeddingWatch:
             self._tokens = _Tokens(scale, tuple(output.shape), values)
             self._tokens.seen = weakref.ref(output)
 
-    def changed(self, call: LayerCall, tensors: Any) -> None:
-        """A layer gets these tensors, or puts them out."""
+    def _compare(self, call: LayerCall, tensors: Any) -> None:
+        """Looks for positions in what a layer gets, or puts out."""
         tokens = self._tokens
         if tokens is None or tokens.scale.positions:
             return
@@ -87,24 +116,6 @@ class EmbeddingWatch:
             if tuple(tensor.shape) == tokens.shape:
                 tokens.seen = weakref.ref(tensor)
                 tokens.compare(path_of(call), _part(tensor))
-
-    def consumed(self) -> None:
-        """A layer with a kernel has run: what comes after it is no embedding."""
-        self._tokens = None
-
-    def note_outputs(self, output: Any, units: set[int]) -> None:
-        """Whether an output of the model is a product with an embedding's table.
-
-        Args:
-            output: One of the outputs.
-            units: set of int. The numbers of units that layers with kernels have: with
-                one of these, the output is made by such a layer.
-        """
-        if not is_float_tensor(output) or len(output.shape) < 3:
-            return
-        for scale in self.found:
-            if output.shape[-1] == scale.vocabulary and scale.vocabulary not in units:
-                scale.logits_std = float(np.std(_part(output), dtype="float64"))
 
 
 @dataclasses.dataclass

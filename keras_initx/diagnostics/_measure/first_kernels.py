@@ -5,20 +5,41 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from keras_initx._model.observer import LayerCall
 from keras_initx.diagnostics._measure.data_path import DataPath
 from keras_initx.diagnostics._measure.features import Features, features_of
+from keras_initx.diagnostics._measure.recorder import LayerState, Recorder
 
 
-def features_at(layer: layers.Layer, args: Any, path: DataPath) -> Features | None:
+class FirstKernels(Recorder):
+    """Measures the features of what such a kernel gets."""
+
+    def __init__(self) -> None:
+        self._path = DataPath()
+
+    def enter(self, call: LayerCall, state: LayerState) -> None:
+        if call.number > 1:
+            return
+        if not call.parents:
+            self._path.start((call.args, call.kwargs))
+        if state.row.fan_in is not None:
+            state.row.features = _features_at(call, self._path)
+
+    def ran(self, call: LayerCall, state: LayerState, output: Any) -> None:
+        if not state.is_container:
+            self._path.pass_on(call, output, bool(state.kernels))
+
+
+def _features_at(call: LayerCall, path: DataPath) -> Features | None:
     """The features of the data that a layer with a kernel gets; None for no data."""
-    tensors = [leaf for leaf in keras.tree.flatten(args) if ops.is_tensor(leaf)]
+    tensors = [leaf for leaf in keras.tree.flatten(call.args) if ops.is_tensor(leaf)]
     if not tensors or len(tensors[0].shape) < 1:
         return None
     origin = path.origin(tensors[0])
     if origin is None:
         return None
-    spatial = getattr(layer, "rank", 0)
-    features = features_of(tensors[0], _axes(layer), spatial)
+    spatial = getattr(call.layer, "rank", 0)
+    features = features_of(tensors[0], _axes(call.layer), spatial)
     if features is not None:
         features.leaves, features.is_raw = origin.leaves, origin.is_raw
     return features

@@ -8,15 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initx._backend import stored
-from keras_initx._backend.arithmetic import norm
 from keras_initx._model.optimizers import optimizer_of, rate_of
 from keras_initx._model.tensors import as_array
 from keras_initx._model.trace import trace
 from keras_initx._report.table import number
 from keras_initx.diagnostics._measure.kernels import Kernel
 from keras_initx.diagnostics._measure.optimizer_step import step_on_copies
-from keras_initx.diagnostics._measure.signal_pass import QuietObserver
+from keras_initx.diagnostics._measure.quiet_observer import QuietObserver
 
 # So many samples, and so many numbers of each, of which the outputs are compared.
 _SAMPLES, _ENTRIES = 256, 4096
@@ -114,13 +112,11 @@ def first_update(
     step = None if optimizer is None else step_on_copies(optimizer, gradients)
     if optimizer is None or step is None:
         return None
-    new, predicted, decay = step
     for kernel in kernels:
-        if id(kernel.variable) in new and kernel.row.norm > 0:
-            old = as_array(stored(kernel.variable)).astype("float32")
-            change = as_array(stored(new[id(kernel.variable)])).astype("float32") - old
-            kernel.row.update_ratio = norm(change) / kernel.row.norm
-    mapping = [(gradients[key][0], stored(new[key])) for key in new]
+        if id(kernel.variable) in step.changes and kernel.row.norm > 0:
+            change = step.changes[id(kernel.variable)]
+            kernel.row.update_ratio = change / kernel.row.norm
+    mapping = [(gradients[key][0], value) for key, value in step.values.items()]
     with keras.StatelessScope(mapping, collect_losses=True):
         output = trace(model, batch, QuietObserver(), training=training)
         after = float(as_array(ops.cast(loss(output), "float32")))
@@ -134,10 +130,10 @@ def first_update(
         _momentum(optimizer),
         loss_before,
         after,
-        predicted,
+        step.predicted,
         change,
         kept,
-        decay,
+        step.decay,
     )
 
 

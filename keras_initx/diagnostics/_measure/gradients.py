@@ -12,7 +12,8 @@ from keras_initx._backend.arithmetic import norm
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.tensors import as_array, first_tensor
 from keras_initx._model.trace import LayerCall, trace
-from keras_initx.diagnostics._measure.signal_pass import QuietObserver, SignalPass
+from keras_initx.diagnostics._measure.quiet_observer import QuietObserver
+from keras_initx.diagnostics._measure.signal_pass import SignalPass
 
 # In float16 small gradients vanish. The loss is scaled as `LossScaleOptimizer` does at
 # first, unless that overflows.

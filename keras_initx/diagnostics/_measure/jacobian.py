@@ -14,7 +14,7 @@ from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.tensors import as_array, is_float_tensor
 from keras_initx._model.trace import trace
 from keras_initx._report.table import number
-from keras_initx.diagnostics._measure.signal_pass import QuietObserver
+from keras_initx.diagnostics._measure.quiet_observer import QuietObserver
 
 # Each output number costs a backward pass.
 _MOST_OUTPUTS = 1024
