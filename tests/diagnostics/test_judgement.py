@@ -353,3 +353,14 @@ def test_a_gradient_may_be_small_before_an_end_that_is_smaller(gain, is_hidden):
     before = row("a", output_gradient=0.5e-3)
     found = kinds(before, row("b", output_gradient=0.5e-3), tiny("c", gain))
     assert found == (["healthy"] if is_hidden else ["vanishing_gradient"])
+
+
+def test_frozen_layers_that_collapse_need_other_weights():
+    rows = [row(path, cosine=0.999, kernel={"is_trainable": False}) for path in "ab"]
+    start = LayerRow("input", "Input", std=1.0, cosine=0.1, spread=2.0)
+    (collapsed,) = verdicts(Seen([*rows, row("c")], [start], 1.0))
+    assert collapsed.text.endswith(
+        "The layers after it can hardly tell inputs apart. They are frozen: load "
+        "weights that have learned, or let them learn, `model.trainable = True`, and "
+        "compile the model again."
+    )
