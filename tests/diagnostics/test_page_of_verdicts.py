@@ -26,6 +26,11 @@ def code_of(kind):
     return "\n".join(re.findall(r"^```python\n(.*?)^```", SECTIONS[kind], re.M | re.S))
 
 
+def without_numbers(text):
+    """A draw has its own numbers."""
+    return re.sub(r"\b\d[\d.]*(e-?\d+)?", "0", text)
+
+
 def remedy_of(kind):
     """The first code of a section's remedy: what the example is told to use."""
     remedy = SECTIONS[kind].partition("**Remedy:**")[2]
@@ -73,4 +78,4 @@ def test_a_section_tells_what_it_measures_and_what_to_do(kind):
 def test_the_network_of_a_section_has_its_verdict_and_its_remedy(kind):
     found = [each for each in report_on(kind).verdicts if each.kind == kind]
     assert len(found) == 1
-    assert remedy_of(kind) in found[0].text
+    assert without_numbers(remedy_of(kind)) in without_numbers(found[0].text)

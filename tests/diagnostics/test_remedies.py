@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 import keras_initx
-from keras_initx import HaarOrthogonal, critical, lsuv, signal_report
+from keras_initx import HaarOrthogonal, critical, looks_linear, lsuv, signal_report
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.remedies import scale_remedy, stabilize
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -53,6 +53,8 @@ class Deep:
         model = self.normalized if advice == "normalize" else self.plain
         if advice == "critical":
             critical(model, X, seed=0)
+        elif advice == "looks_linear":
+            looks_linear(model, seed=0)
         return signal_report(model, X).verdicts
 
 
@@ -67,8 +69,9 @@ def follow(text, activation, kernel):
         return found[1], found[2], ""
     if found := re.search(r"[Uu]se `kernel_initializer=(.+?)`(?:,|\.| with)", text):
         return activation, found[1], ""
-    if "Use `keras_initx.critical(model, x)`" in text:
-        return activation, kernel, "critical"
+    for scheme in ("critical(model, x)", "looks_linear(model)"):
+        if f"`keras_initx.{scheme}`" in text:
+            return activation, kernel, scheme.partition("(")[0]
     assert "`keras.layers.LayerNormalization()` after each of these layers" in text
     return activation, kernel, "normalize"
 
@@ -76,7 +79,7 @@ def follow(text, activation, kernel):
 def remedies(verdicts):
     """The advice of each verdict: what follows on the numbers."""
     return [
-        re.split(r"(?=\b[Uu]se |\bPut )", each.text, maxsplit=1)[-1]
+        re.split(r"(?=\b[Uu]se |\bPut |\bCall )", each.text, maxsplit=1)[-1]
         for each in verdicts
     ]
 
