@@ -137,7 +137,7 @@ def test_kernels_over_other_axes():
 # Where each begins, by rows made by hand
 
 
-def judged(values, *following, spatial=0, shape=None, is_raw=True):
+def judged(values, *following, spatial=0, shape=None, is_raw=True, rank=2):
     """The verdicts on data that a dense layer gets."""
     features = features_of(np.asarray(values, "float32"), (-1,), spatial)
     features.leaves, features.is_raw = (0,), is_raw
@@ -146,7 +146,7 @@ def judged(values, *following, spatial=0, shape=None, is_raw=True):
     row = LayerRow("a", "Dense", pre_activation_std=1.0, std=1.0, units=16)
     row.kernels, row.features = [kernel], features
     start = LayerRow("input", "Input", std=1.0, features=features)
-    leaf = Leaf("x", 2, features, start)
+    leaf = Leaf("x", rank, features, start)
     return [v.kind for v in verdicts(Seen([row, *following], [start], leaves=[leaf]))]
 
 
@@ -156,6 +156,24 @@ def test_where_a_scale_begins_to_be_wrong(limit, outside):
     limit = limit / 2 if limit < 1 else limit
     for factor, expected in ((outside, "unscaled_inputs"), (1 / outside, "healthy")):
         assert judged(factor * limit * batch(200, 4)) == [expected]
+
+
+def last(std, **quantities):
+    kernel = KernelRow("b/kernel", (16, 16), fan_in=16, norm=4.0)
+    row = LayerRow("b", "Dense", pre_activation_std=std, std=std, units=16)
+    row.kernels, row.saturated = [kernel], quantities.get("saturated")
+    return row
+
+
+def test_images_less_their_mean_whose_scale_a_deep_network_takes_away():
+    black_or_white = np.where(RANDOM.random((200, 4)) < 0.5, -110.0, 145.0)
+    assert judged(black_or_white, last(BELOW), rank=4) == HEALTHY
+    for rank, end in ((4, last(ABOVE)), (2, last(BELOW))):
+        assert judged(black_or_white, end, rank=rank) == ["unscaled_inputs"]
+    assert judged(1.2 * black_or_white, last(BELOW), rank=4) == ["unscaled_inputs"]
+    flat = last(0.5, saturated=0.1)
+    found = judged(black_or_white, flat, last(BELOW), rank=4)
+    assert found[0] == "unscaled_inputs"
 
 
 def test_where_pixels_begin_to_be_too_large():

@@ -9,6 +9,7 @@ from diagnostics.healthy_row import dense_row
 
 from keras_initx import diagnostics
 from keras_initx.diagnostics._judge.verdicts import verdicts
+from keras_initx.diagnostics._measure.merges import Merge, Part
 from keras_initx.diagnostics._measure.reach import Reach
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
@@ -307,3 +308,50 @@ def test_verdicts_are_shown_by_what_does_not_judge():
     for name in ("_judge", "_measure"):
         assert not [each for each in imported[name] if each.startswith("_show.")]
     assert not [each for each in imported["_measure"] if each.startswith("_judge.")]
+
+
+# Ends that are small by design
+
+
+def tiny(path, gain=1e-5, **quantities):
+    return row(path, gain=gain, pre_activation_std=gain, std=gain, **quantities)
+
+
+@pytest.mark.parametrize("gain", [0.05, 1e-5])
+def test_a_small_last_kernel_learns_as_one_of_zeros_does(gain):
+    assert kinds(row(), tiny("b", gain)) == ["healthy"]
+
+
+def test_a_kernel_of_the_usual_size_does_not_hide_what_it_gets():
+    last = row("b", gain=0.25, pre_activation_std=1e-5)
+    assert kinds(row(), last) == ["vanishing_signal"]
+
+
+def of_branch(small, large):
+    merge = Merge("c", "Add", (Part("a", large), Part("b", small)))
+    rows = [row("a"), tiny("b"), tiny("c", is_output=True)]
+    seen = Seen(rows, loss=1.0, merges=[merge], readers={"a": ["b"]})
+    return [verdict.kind for verdict in verdicts(seen)]
+
+
+def test_a_small_end_of_a_branch_takes_nothing_from_the_sum():
+    assert of_branch(1e-5, 1.0) == ["healthy"]
+    assert of_branch(1e-5, 1e-5) == ["vanishing_signal"]
+
+
+@pytest.mark.parametrize(("gain", "is_hidden"), [(0.9e-3, True), (1.1e-3, False)])
+def test_a_gradient_may_be_small_before_an_end_that_is_smaller(gain, is_hidden):
+    before = row("a", output_gradient=0.5e-3)
+    found = kinds(before, row("b", output_gradient=0.5e-3), tiny("c", gain))
+    assert found == (["healthy"] if is_hidden else ["vanishing_gradient"])
+
+
+def test_frozen_layers_that_collapse_need_other_weights():
+    rows = [row(path, cosine=0.999, kernel={"is_trainable": False}) for path in "ab"]
+    start = LayerRow("input", "Input", std=1.0, cosine=0.1, spread=2.0)
+    (collapsed,) = verdicts(Seen([*rows, row("c")], [start], 1.0))
+    assert collapsed.text.endswith(
+        "The layers after it can hardly tell inputs apart. They are frozen: load "
+        "weights that have learned, or let them learn, `model.trainable = True`, and "
+        "compile the model again."
+    )

@@ -92,6 +92,13 @@ def test_the_advice_on_wrong_fans():
     assert told(model, IMAGES) == [("healthy", None)]
 
 
+def test_no_initializer_draws_a_frozen_kernel_again():
+    model = depthwise(lambda n: "he_normal")
+    for layer in model.layers:
+        layer.trainable = not layer.name.startswith("dw")
+    assert "wrong_fans" not in [kind for kind, _ in told(model, IMAGES)]
+
+
 def test_wrong_fans_do_not_matter_before_a_normalization():
     model = depthwise(lambda n: "he_normal", layers.BatchNormalization)
     assert told(model, IMAGES) == [("healthy", None)]

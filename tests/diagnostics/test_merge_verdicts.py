@@ -142,10 +142,10 @@ def row(path, **quantities):
     return LayerRow(path, "Dense", std=1.0, output_gradient=1.0, **quantities)
 
 
-def kinds(small, large=1.0, paths=("a", "b"), readers=None, factor=1.0):
+def kinds(small, large=1.0, paths=("a", "b"), readers=None, factor=1.0, lost=()):
     merge = Merge("c", "Add", (Part(paths[0], small), Part(paths[1], large)))
     rows = [row("a", factor=factor), row("b"), row("c")]
-    seen = Seen(rows, loss=1.0, merges=[merge], readers=readers or {})
+    seen = Seen(rows, loss=1.0, merges=[merge], readers=readers or {}, lost=list(lost))
     return [verdict.kind for verdict in verdicts(seen)]
 
 
@@ -162,6 +162,14 @@ def test_what_is_small_by_design():
     assert kinds(1e-6, readers={"a": ["d"], "d": ["b"]}) == ["drowned_branch"]
     assert kinds(1e-6, paths=("a", INPUT)) == ["healthy"]
     assert kinds(1e-6, paths=("a", "")) == ["healthy"]
+
+
+def test_a_branch_whose_way_is_hidden_by_a_function():
+    later = {"small": 1e-6, "paths": ("b", "a")}
+    assert kinds(**later) == ["drowned_branch"]
+    assert kinds(**later, lost=["b"]) == ["healthy"]
+    # What comes before the large one cannot have got it.
+    assert kinds(1e-6, lost=["a"]) == ["drowned_branch"]
 
 
 # Two factors of zero, one after the other

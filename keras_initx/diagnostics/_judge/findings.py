@@ -78,6 +78,12 @@ class Findings:
         place = self.place(row.path)
         return [each for each in self.linear if self.place(each.path) <= place]
 
+    def is_frozen(self, row: LayerRow) -> bool:
+        """Whether none of the kernels trains that made the signal of this layer."""
+        before = self.linear_until(row)
+        kernels = [kernel for each in before for kernel in each.kernels]
+        return bool(kernels) and not any(kernel.is_trainable for kernel in kernels)
+
     def linear_from(self, row: LayerRow) -> list[LayerRow]:
         """This layer and the linear ones that its gradient came through."""
         place = self.place(row.path)

@@ -8,6 +8,7 @@ from keras_initx.diagnostics._judge.cause_texts import verdict_on
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.own_gain import Cause, cause_of
 from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
+from keras_initx.diagnostics._judge.small_ends import is_small_end
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.merges import leads
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -151,9 +152,17 @@ def _held_back(findings: Findings) -> set[int]:
     for row in reversed(findings.rows):
         if is_before or row.held_back <= SMALL_FACTOR:
             found.add(id(row))
-        if row.kernel is not None and row.kernel.norm == 0:
+        if row.kernel is not None and _is_near_zero(findings, row):
             is_before = True
     return found
+
+
+def _is_near_zero(findings: Findings, row: LayerRow) -> bool:
+    """Whether a kernel is zero, or an end so small that it hides what comes before."""
+    if row.kernel is None or row.kernel.norm == 0:
+        return True
+    is_small = row.kernel.scaled_variance < VANISHING**2
+    return is_small and is_small_end(findings, row)
 
 
 def _unreached(findings: Findings) -> list[LayerRow]:

@@ -1,5 +1,7 @@
 """Verdicts on the data, as the first kernels get it."""
 
+import math
+
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.input_places import (
     first_that,
@@ -21,6 +23,9 @@ from keras_initx.diagnostics._measure.rows import LayerRow
 # 64 SGD with momentum does not learn, at 128 plain SGD neither; with pixels, which have
 # a mean, momentum fails from 32 on. 16 and the digits' own scale of 0 to 16 do no harm.
 LARGE, LARGE_PIXELS = 100.0, 32.0
+# Black and white images less a mean of at least 103, as VGG gets them: its rectifiers
+# with Keras's initializer make numbers below 1 of them in the end.
+LARGEST_IMAGES = 152.0
 # With Keras's kernels the gates of one such feature have a deviation of 3 to 6, for 16
 # to 64 units, and saturate.
 LARGE_IN_TIME = 32.0
@@ -145,9 +150,6 @@ def uncentered_inputs(findings: Findings) -> Verdict | None:
     return Verdict("uncentered_inputs", place_of(findings, row), text)
 
 
-# Whether
-
-
 def _became_equal(features: Features | None) -> bool:
     """Whether layers have made all samples equal, and not the one who passed them."""
     return features is not None and features.is_equal and not features.is_raw
@@ -165,8 +167,21 @@ def _is_unscaled(findings: Findings, row: LayerRow) -> bool:
     if row.over_time is not None:
         limit = min(limit, LARGE_IN_TIME)
     length = found.rms * (row.fan_in or found.count) ** 0.5
-    is_wrong = found.rms > limit or length < SMALL
+    is_large = found.rms > limit and not _is_taken_away(findings, found)
+    is_wrong = is_large or length < SMALL
     return is_wrong and not _is_normalized(findings, row)
+
+
+def _is_taken_away(findings: Findings, found: Features) -> bool:
+    """Whether images less their mean lose their scale in a deep network by itself."""
+    leaves = findings.seen.leaves
+    are_images = any(leaves[n].rank > 3 for n in found.leaves if n < len(leaves))
+    is_like_pixels = found.looks != "pixels" and found.minimum < 0
+    last = findings.linear[-1].rms if findings.linear else math.inf
+    is_small = last < 1 and not any(
+        row.saturated for row in findings.rows if not row.is_output
+    )
+    return are_images and is_like_pixels and is_small and found.rms < LARGEST_IMAGES
 
 
 def _is_off(findings: Findings, row: LayerRow) -> bool:

@@ -96,6 +96,9 @@ def _is_drawn_wrong(kernel: KernelRow, law: Law) -> bool:
     """Whether the law counts wrong fans, and the weights still follow it."""
     if law.std is None or law.factor == 1 or not kernel.norm > 0:
         return False
+    if not kernel.is_trainable:
+        # No initializer draws it again.
+        return False
     size = math.prod(kernel.shape)
     tolerance = TOLERANCE + STANDARD_ERRORS * math.sqrt(2 / size)
     return abs((kernel.std / law.std) ** 2 - 1) <= tolerance

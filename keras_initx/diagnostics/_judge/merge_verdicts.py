@@ -80,8 +80,20 @@ def _is_by_design(findings: Findings, small: Part, large: Part) -> bool:
         return True
     if leads(findings.seen.readers, large.path, small.path):
         return True
+    if _may_lead(findings, large.path, small.path):
+        return True
     row = next((row for row in findings.rows if row.path == small.path), None)
     return row is not None and row.factor < 1
+
+
+def _may_lead(findings: Findings, start: str, end: str) -> bool:
+    """Whether a way between two layers may be hidden by a function in a `call`."""
+    after, until = findings.place(start), findings.place(end)
+    return any(
+        after < findings.place(path) <= until
+        and (path == end or leads(findings.seen.readers, path, end))
+        for path in findings.seen.lost
+    )
 
 
 def _advice(findings: Findings, odd: Part, other: Part) -> str:

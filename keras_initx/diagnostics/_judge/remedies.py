@@ -144,8 +144,12 @@ def amplifying_layers(findings: Findings, activation: str) -> int:
 
 
 def _activation(findings: Findings, row: LayerRow, rows: list[LayerRow]) -> str:
-    """That of the layer; for a layer without one, what most of these layers have."""
-    if own := findings.activation(row):
+    """That of the layer; else what most of these layers have.
+
+    So it is at the end, where a softmax makes probabilities.
+    """
+    own = findings.activation(row)
+    if own and not (row.is_output and is_choice(own)):
         return own
     names = collections.Counter(findings.activation(each) for each in rows)
     return names.most_common(1)[0][0] if names else ""

@@ -188,6 +188,11 @@ def _advice(findings: Findings, row: LayerRow) -> str:
     """What to do against a collapse, by what made the outputs alike."""
     if findings.place(row.path) < findings.place(findings.linear[0].path):
         return "No kernel comes before it: scale the data as the model expects them."
+    if findings.is_frozen(row):
+        return (
+            "They are frozen: load weights that have learned, or let them learn, "
+            "`model.trainable = True`, and compile the model again."
+        )
     activation = findings.activation(row)
     if is_choice(activation):
         return other_than_choice(activation)

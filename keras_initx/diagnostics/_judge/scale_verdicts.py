@@ -9,6 +9,7 @@ from keras_initx.diagnostics._judge.own_gain import cause_of, segment
 from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
 from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
 from keras_initx.diagnostics._judge.sample_verdicts import COLLAPSED
+from keras_initx.diagnostics._judge.small_ends import is_small_end
 from keras_initx.diagnostics._judge.task_rows import PROBABILITIES
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -71,7 +72,11 @@ def vanishing_signal(findings: Findings) -> Verdict | None:
     if not findings.seen.has_signal:
         return predicted_scale("vanishing_signal", findings, -1)
     scale = _scale_of_inputs(findings)
-    rows = [row for row in findings.linear if row.kernel_norm > 0]
+    rows = [
+        row
+        for row in findings.linear
+        if row.kernel_norm > 0 and not is_small_end(findings, row)
+    ]
     limit = VANISHING * min(1.0, scale)
     first = first_of_tail(rows, lambda row: row.scale < limit)
     if first is None:

@@ -5,6 +5,7 @@ import statistics
 
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._judge.normalized_stream import stream_of
+from keras_initx.diagnostics._judge.small_ends import SMALL_KERNEL
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._measure.first_update import FirstUpdate
 from keras_initx.diagnostics._measure.known_losses import REGRESSION
@@ -13,8 +14,6 @@ from keras_initx.diagnostics._measure.rows import KernelRow
 # A step as large as the kernel itself: nothing of the draw is left. Trained here on
 # digits, with Adam: it begins at a rate of 0.1, and 0.3 fails nearly everywhere.
 WHOLE = 1.0
-# Kernels of a twentieth of the usual variance are small by design, as in a policy head.
-SMALL_KERNEL = 0.05
 # With a cross-entropy no network learned well after a step that doubled the loss. A
 # squared error grows a hundredfold in a wide network, and Adam still learns.
 DOUBLED = 2.0

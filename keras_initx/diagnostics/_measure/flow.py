@@ -30,11 +30,14 @@ class Flow(Recorder):
         merges: list of Merge.
         readers: dict. For the path of a layer, those of the layers that get its output,
             in a sum too.
+        lost: list of str. The paths of the layers that get what no layer made, such as
+            what a function in a `call` made of the output of one.
     """
 
     def __init__(self) -> None:
         self.merges: list[Merge] = []
         self.readers: dict[str, list[str]] = collections.defaultdict(list)
+        self.lost: list[str] = []
         self._makers: dict[int, tuple[Any, str]] = {}
         self._excerpts: dict[Any, collections.deque[Excerpt]] = collections.defaultdict(
             lambda: collections.deque(maxlen=_KNOWN)
@@ -69,7 +72,9 @@ class Flow(Recorder):
         tensors, path = _float_tensors(call), path_of(call)
         for tensor in tensors:
             maker = self._maker(tensor) or self._sum(tensor, path)
-            if maker and maker != path:
+            if maker is None:
+                self.lost.append(path)
+            elif maker != path:
                 self.readers[maker].append(path)
         if isinstance(call.layer, _MERGES) and len(tensors) > 1:
             parts = (

@@ -93,6 +93,7 @@ def _look_at_signal(seen: Seen, model: Any, batch: Any, watch: SignalPass) -> An
     find_equal(watch.kernels)
     seen.attention, seen.embeddings = watch.attention.found, watch.embeddings.found
     seen.merges, seen.readers = watch.flow.merges, watch.flow.readers
+    seen.lost = watch.flow.lost
     seen.trainability = trainability(model, watch.ran)
     return output
 

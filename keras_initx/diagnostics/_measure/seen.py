@@ -32,6 +32,7 @@ class Seen:
         merges: list of Merge. Where tensors are added or joined.
         readers: dict. For the path of a layer, those of the layers that get its output,
             as far as that is seen.
+        lost: list of str. The paths of the layers that get what no layer made.
         attention: list of AttentionWeights. One for each layer that attends.
         embeddings: list of EmbeddingScale. One for each embedding.
         leaves: list of Leaf. One for each array of the inputs.
@@ -51,6 +52,7 @@ class Seen:
     trainability: Trainability = dataclasses.field(default_factory=Trainability)
     merges: list[Merge] = dataclasses.field(default_factory=list)
     readers: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    lost: list[str] = dataclasses.field(default_factory=list)
     attention: list[AttentionWeights] = dataclasses.field(default_factory=list)
     embeddings: list[EmbeddingScale] = dataclasses.field(default_factory=list)
     leaves: list[Leaf] = dataclasses.field(default_factory=list)
