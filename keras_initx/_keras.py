@@ -54,7 +54,8 @@ def is_of_keras(value: Any) -> bool:
     layer would be known, and LSUV would try each one instead of computing its factor.
     """
     owner = value if isinstance(value, types.FunctionType) else type(value)
-    return owner.__module__.startswith("keras.")
+    # What `exec` made has no module.
+    return (owner.__module__ or "").startswith("keras.")
 
 
 # Layers

@@ -34,8 +34,10 @@ def signal_report(
     """Looks at a model before it trains: the signal and the gradient in each layer.
 
     It answers "why does my network not start to learn?". A table shows what each layer
-    does, in the order of execution. Verdicts say in words which layer is the first
-    where something goes wrong, and what to use instead. For each layer the report has:
+    does, in the order of execution. Verdicts say in words what is wrong with the data,
+    the targets, the loss, the weights or the first update, where it begins, and what to
+    use instead: one for each cause, and none for what follows from it. `VerdictKind`
+    lists their kinds. For each layer the report has:
 
     - the fans of its kernel, by the layer's own axes;
     - mean and standard deviation of its pre-activation and of its output;

@@ -52,7 +52,9 @@ def told(findings: Findings, cause: Cause) -> str:
     gain = row.own_gain if row.own_gain is not None else kernel_gain(row)
     more = ""
     if cause.others:
-        more = f", and {cause.others} more do as much"
+        more = f", and {cause.others} more layers do the same"
+        if cause.others == 1:
+            more = ", and one more layer does the same"
     if not cause.is_kernel:
         return f"{name} multiplies the scale of its inputs by {gain:.2g}{more}"
     return (

@@ -73,11 +73,11 @@ def float16_underflow(findings: Findings) -> Verdict | None:
     if not rows:
         return None
     row, kernel = min(rows, key=lambda pair: pair[1].float16_share or 0.0)
+    more = f"; more than half of it in {len(rows)} kernels" if len(rows) > 1 else ""
     text = (
         f"in float16, {100 * (1 - (kernel.float16_share or 0.0)):.3g} % of the "
         f"gradient of the kernel of {findings.name(row)} is below the smallest number, "
-        f"6e-8, and becomes zero; so is more than half of it in {len(rows)} kernels. "
-        "Scale the loss: "
+        f"6e-8, and becomes zero{more}. Scale the loss: "
         "`model.optimizer = keras.optimizers.LossScaleOptimizer(model.optimizer)`, or "
         "use the policy 'mixed_bfloat16'."
     )

@@ -97,7 +97,7 @@ EFFECTS = {
     "drowned_tokens": {"collapsed_inputs", "drowned_branch", "vanishing_gradient"},
     "one_hot_attention": _NOISE | {"no_gradient", "vanishing_gradient"},
     "dead_units": _SILENCE | {"silent_branches"},
-    "saturated_units": {"no_gradient"},
+    "saturated_units": {"no_gradient", "exploding_gradient"},
     "drowned_branch": _NOISE | {"collapsed_inputs", "vanishing_gradient"},
     "silent_branches": {"no_gradient", "vanishing_gradient"},
     # Of recurrent layers
@@ -120,7 +120,7 @@ EFFECTS = {
     "constant_output": _SILENCE | _OUTPUTS | {"strong_noise"},
     "collapsed_inputs": _OUTPUTS | {"constant_output"},
     "no_gradient": _UPDATES | {"vanishing_gradient"},
-    "non_finite_gradient": _UPDATES,
+    "non_finite_gradient": _UPDATES | {"exploding_gradient"},
     "vanishing_gradient": _UPDATES,
     "exploding_gradient": _UPDATES,
 }

@@ -6,7 +6,7 @@ from keras_initx.diagnostics._measure.features import Features
 from keras_initx.diagnostics._measure.leaves import Leaf
 from keras_initx.diagnostics._measure.rows import LayerRow
 
-_ANYWHERE = "put that layer first in the model, so that it is saved with it"
+_ANYWHERE = "put this layer first in the model, so that it is saved with it"
 
 
 def rescale(findings: Findings, row: LayerRow) -> str:

@@ -114,8 +114,8 @@ def dominant_feature(findings: Findings) -> Verdict | None:
         f"{few} of the {found.count} that {findings.name(row)} gets "
         f"{'have' if found.dominant > 1 else 'has'} a root mean square of up to "
         f"{found.largest_rms:.2g}, where a typical one has {found.typical_rms:.2g}: "
-        f"{100 * found.dominant_share:.4g} % of the sum of squares. The layer sees "
-        f"nothing else. {normalize(findings, row)}"
+        f"{100 * found.dominant_share:.4g} % of the sum of squares. The layer "
+        f"hardly sees the others. {normalize(findings, row)}"
     )
     return Verdict("dominant_feature", place_of(findings, row), text)
 

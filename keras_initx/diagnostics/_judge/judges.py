@@ -90,6 +90,8 @@ JUDGES: tuple[Judge, ...] = (
 
 # Those that need no more than the weights.
 JUDGES_OF_WEIGHTS: tuple[Judge, ...] = (
+    cut_verdicts.nothing_trains,
+    cut_verdicts.frozen_layers,
     scale_verdicts.non_finite_signal,
     kernel_verdicts.symmetric_units,
     kernel_verdicts.duplicate_kernels,

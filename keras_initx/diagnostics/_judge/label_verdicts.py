@@ -66,12 +66,12 @@ def _wrong_numbers(task: Task) -> tuple[str, str] | None:
     some = ", ".join(f"{label:.6g}" for label in wrong[:3])
     more = ", ..." if wrong.size > 3 else ""
     words = (
-        f"have the class numbers {some}{more}, where the {classes} outputs stand for "
-        f"0 to {classes - 1}"
+        f"have the class {'numbers' if wrong.size > 1 else 'number'} {some}{more}; the "
+        f"{classes} outputs stand for the classes 0 to {classes - 1}"
     )
     least, most = labels.min(), labels.max()
     if most - least < classes and classes > 1:
-        return words, f"Count from 0: `{y} = {y} - ({least:.6g})`."
+        return words, f"Count from 0: `{y} = {y} {-least:+.6g}`."
     if classes == 1:
         code = f'{y}, loss = np.reshape({y}, (-1, 1)), "binary_crossentropy"'
         return (

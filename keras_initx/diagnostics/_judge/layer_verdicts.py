@@ -28,7 +28,7 @@ def strong_noise(findings: Findings) -> Verdict | None:
             advice = f"Use {line}"
         else:
             what = (
-                f"{100 * row.dropped:.3g} % of the signal are dropped: the noise has "
+                f"{100 * row.dropped:.3g} % of the signal is dropped: the noise has "
                 f"{row.noise:.3g} times its standard deviation"
             )
             advice = (

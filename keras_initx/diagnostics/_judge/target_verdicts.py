@@ -78,8 +78,8 @@ def unscaled_targets(findings: Findings) -> Verdict | None:
         text = (
             f"the targets{pair.of} have mean {row.mean:.2g} and standard deviation "
             f"{row.std:.2g}, and the outputs have a standard deviation of "
-            f"{outputs:.2g}: the way there is too long for the weights, or the steps "
-            f"too large. Use `{_standardize(task)}`, and undo it on what the model "
+            f"{outputs:.2g}: small steps take too long to get there, and large ones "
+            f"diverge. Use `{_standardize(task)}`, and undo it on what the model "
             "predicts."
         )
         return Verdict("unscaled_targets", task.layer, text)
@@ -96,7 +96,7 @@ def rare_classes(findings: Findings) -> Verdict | None:
             continue
         text = (
             f"the most frequent class of the targets{pair.of} makes up "
-            f"{100 * max(row.frequencies):.4g} %, and the loss begins at {start:.2g} "
+            f"{100 * max(row.frequencies):.4g} %, and the loss starts at {start:.2g} "
             f"where a guess by frequencies has {row.entropy:.2g}: the first updates go "
             f"into the bias alone. Let the bias of {findings.name(layer)} start with "
             f"the frequencies: `{_prior(task, layer)}`."

@@ -9,6 +9,8 @@ _TITLES = {
     HEALTHY: "looks healthy",
     "non_finite_signal": "non-finite signal",
     "non_finite_gradient": "non-finite gradient",
+    "one_hot_attention": "one-hot attention",
+    "ids_as_numbers": "IDs as numbers",
     "selu_without_lecun_normal": "SELU without lecun_normal",
 }
 

@@ -9,7 +9,7 @@ from keras import layers
 from keras_initx import _validate
 from keras_initx._keras import direct_sublayers, is_of_keras
 from keras_initx._model.layer_tree import label, layer_tree
-from keras_initx._model.sublayers import OPAQUE
+from keras_initx._model.sublayers import OPAQUE, sublayers
 from keras_initx.diagnostics._measure.activation_bounds import activation_of
 from keras_initx.diagnostics._measure.kernels import (
     Kernel,
@@ -20,6 +20,7 @@ from keras_initx.diagnostics._measure.kernels import (
 )
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
+from keras_initx.diagnostics._measure.trainability import trainability
 
 
 def look_at_weights(owner: str, model: Any, singular_values: bool) -> Seen:
@@ -49,7 +50,13 @@ def look_at_weights(owner: str, model: Any, singular_values: bool) -> Seen:
     is_chain = _is_chain(model)
     if is_chain:
         _find_equal_inputs(rows)
-    return Seen(rows, has_signal=False, is_chain=is_chain)
+    every = {id(layer): layer for layer in sublayers(model)}
+    return Seen(
+        rows,
+        trainability=trainability(model, every),
+        has_signal=False,
+        is_chain=is_chain,
+    )
 
 
 def _find_equal_inputs(rows: list[LayerRow]) -> None:
