@@ -349,7 +349,7 @@ def test_gradients_that_vanish_in_float16():
     text = text_of(model, loss=None)
     assert text == (
         "in float16, 100 % of the gradient of the kernel of 'a' (Dense, row 1 of 4) is "
-        "below the smallest number, 6e-8, and becomes zero; so is more than half of it "
+        "below the smallest number, 6e-8, and becomes zero; more than half of it "
         "in 3 kernels. Scale the loss: `model.optimizer = "
         "keras.optimizers.LossScaleOptimizer(model.optimizer)`, or use the policy "
         "'mixed_bfloat16'."

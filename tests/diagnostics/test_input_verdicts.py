@@ -240,7 +240,7 @@ def test_pixels_are_told_to_be_rescaled():
         assert found.text.split("'", 2)[2] == (
             " (Dense, row 2 of 3) gets pixels from 0 to 255 with a root mean square of "
             "1.5e+02. Initializers assume about 1. Use "
-            "`x = keras.layers.Rescaling(1/255)(x)`, or put that layer first in the "
+            "`x = keras.layers.Rescaling(1/255)(x)`, or put this layer first in the "
             "model, so that it is saved with it."
         )
         assert kinds(model, follow(found.text, x=x)["x"]) == HEALTHY

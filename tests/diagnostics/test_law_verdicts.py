@@ -79,7 +79,7 @@ def test_wrong_fans():
     # Each is too small by the root of its 32 channels.
     assert found.text == (
         "the kernel of 'dw0' (DepthwiseConv2D, row 3 of 10) was drawn for a fan-in of "
-        "288; it has 9, and so were 1 more. 'he_normal' sees only its shape, and makes "
+        "288; it has 9 (so were 2 kernels). 'he_normal' sees only its shape, and makes "
         "it 5.7 times too small. Use `depthwise_initializer="
         "keras_initx.FanScaled(scale=2, batch_axes=[-2])`."
     )

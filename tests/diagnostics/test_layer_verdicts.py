@@ -82,7 +82,7 @@ def test_the_line_for_a_rate():
     found = only(model)
     assert (found.kind, found.layer) == ("strong_noise", "drop")
     assert found.text == (
-        "in 'drop' (Dropout, row 2 of 3) 95 % of the signal are dropped: the noise has "
+        "in 'drop' (Dropout, row 2 of 3) 95 % of the signal is dropped: the noise has "
         "4.36 times its standard deviation; with more than 3 times little is learned. "
         "The rate is the share that is dropped, from 0 to 1, and not the share that is "
         'kept. Use `model.get_layer("drop").rate = 0.05`.'

@@ -230,8 +230,8 @@ def test_prices_and_returns_are_healthy(y):
 @pytest.mark.parametrize(
     ("labels", "code"),
     [
-        (1 + np.arange(SAMPLES) % 4, "y = y - (1)"),
-        (np.arange(SAMPLES) % 4 - 1, "y = y - (-1)"),
+        (1 + np.arange(SAMPLES) % 4, "y = y - 1"),
+        (np.arange(SAMPLES) % 4 - 1, "y = y + 1"),
         (3 * (np.arange(SAMPLES) % 4) - 3, "y = np.unique(y, return_inverse=True)[1]"),
     ],
 )
@@ -247,8 +247,8 @@ def test_more_classes_than_units():
     labels = np.arange(SAMPLES) % 6
     found, _ = verdict_and_model(labels, 4, "softmax", loss=LOSSES[SPARSE])
     assert found.text == (
-        "the targets have the class numbers 4, 5, where the 4 outputs stand for 0 to "
-        "3. Give the last layer 6 units, one for each class."
+        "the targets have the class numbers 4, 5; the 4 outputs stand for the classes "
+        "0 to 3. Give the last layer 6 units, one for each class."
     )
 
 

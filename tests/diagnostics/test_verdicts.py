@@ -99,7 +99,7 @@ def test_vanishing_signal():
     assert told(model, X, Y, "mse") == [("vanishing_signal", "d0")]
     assert verdict_of("vanishing_signal", model).text == (
         "'d0' (Dense, row 1 of 10) multiplies the scale of its inputs by 0.2, where a "
-        "linear layer needs 1, and 4 more do as much. "
+        "linear layer needs 1, and 4 more layers do the same. "
         "From 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
         "activations is below 0.001; in the last layer it is 1e-07. On average the "
         "kernels have 0.04 times the variance that a linear layer needs. Use "
@@ -112,8 +112,8 @@ def test_vanishing_signal():
 
 def test_one_factor_of_nearly_a_thousand_is_not_vanishing():
     # 0.2512^5 = 1.00e-3 as the tenth root of 1e-6; four layers of it are 4e-3.
-    assert is_healthy(chain(*stack(4, 0.2)), X, Y, "mse")
-    assert kinds(chain(*stack(5, 0.2))) == ["vanishing_signal"]
+    assert is_healthy(chain(*stack(4, 0.25)), X, Y, "mse")
+    assert kinds(chain(*stack(5, 0.25))) == ["vanishing_signal"]
 
 
 def test_small_inputs_are_not_vanishing_ones():
@@ -153,7 +153,7 @@ def test_exploding_signal():
     text = verdict_of("exploding_signal", model).text
     assert text.startswith(
         "'d0' (Dense, row 1 of 10) multiplies the scale of its inputs by 5, where a "
-        "linear layer needs 1, and 4 more do as much. "
+        "linear layer needs 1, and 4 more layers do the same. "
         "From 'd4' (Dense, row 5 of 10) on, the standard deviation of the pre-"
         "activations is above 1e+03, up to 9.8e+06. On average the kernels have 25 "
         "times the variance that a linear layer needs. Use `kernel_initializer="

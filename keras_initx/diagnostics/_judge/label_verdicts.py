@@ -71,7 +71,10 @@ def _wrong_numbers(task: Task) -> tuple[str, str] | None:
     )
     least, most = labels.min(), labels.max()
     if most - least < classes and classes > 1:
-        return words, f"Count from 0: `{y} = {y} {-least:+.6g}`."
+        return (
+            words,
+            f"Count from 0: `{y} = {y} {'-+'[int(least < 0)]} {abs(least):.6g}`.",
+        )
     if classes == 1:
         code = f'{y}, loss = np.reshape({y}, (-1, 1)), "binary_crossentropy"'
         return (

@@ -37,7 +37,7 @@ def wrong_fans(findings: Findings) -> Verdict | None:
     # Those far beyond the square root of the worst one.
     wrong = [each for each in wrong if 2 * abs(math.log(each[2].factor)) >= worst]
     row, _, law = wrong[0]
-    more = f" (and {len(wrong) - 1} more kernels likewise)" if len(wrong) > 1 else ""
+    more = f" (so were {len(wrong)} kernels)" if len(wrong) > 1 else ""
     ratio = law.factor if direction > 0 else 1 / law.factor
     text = (
         f"the kernel of {findings.name(row)} was drawn for {_fans(law)}{more}. "

@@ -100,9 +100,8 @@ def strong_weight_decay(findings: Findings) -> Verdict | None:
     text = (
         f"{update.optimizer} takes {update.decay:.2g} times as much off the kernels by "
         f"its weight decay of {update.weight_decay:.2g} as it adds by their gradients. "
-        f"The kernels halve in {math.log(2) / each:.0f} steps, and so does what they have "
-        "learned. "
-        f"Use a smaller one: `model.optimizer.weight_decay = {usual}`."
+        f"The kernels halve in {math.log(2) / each:.0f} steps, and so does what they "
+        f"have learned. Use a smaller one: `model.optimizer.weight_decay = {usual}`."
     )
     return Verdict("strong_weight_decay", None, text)
 

@@ -9,7 +9,7 @@ from keras import layers
 from keras_initx import _validate
 from keras_initx._keras import direct_sublayers, is_of_keras
 from keras_initx._model.layer_tree import label, layer_tree
-from keras_initx._model.sublayers import OPAQUE, sublayers
+from keras_initx._model.sublayers import OPAQUE
 from keras_initx.diagnostics._measure.activation_bounds import activation_of
 from keras_initx.diagnostics._measure.kernels import (
     Kernel,
@@ -50,7 +50,7 @@ def look_at_weights(owner: str, model: Any, singular_values: bool) -> Seen:
     is_chain = _is_chain(model)
     if is_chain:
         _find_equal_inputs(rows)
-    every = {id(layer): layer for layer in sublayers(model)}
+    every = {id(place.layer): place.layer for place in layer_tree(model)}
     return Seen(
         rows,
         trainability=trainability(model, every),
