@@ -212,8 +212,8 @@ def apply_advice(model, text):
             lambda: keras.optimizers.AdamW(1e-3, weight_decay=10),
             r"AdamW takes [\d.]+ times as much off the kernels by its weight decay of "
             r"10 as it adds by their gradients. The kernels halve in 69 steps, and so "
-            r"does what they have learned. Use a smaller one: `model.optimizer.weight_decay = "
-            r"0.004`.",
+            r"does what they have learned. Use a smaller one: "
+            r"`model.optimizer.weight_decay = 0.004`.",
         ),
     ],
 )

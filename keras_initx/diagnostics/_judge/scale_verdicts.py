@@ -84,7 +84,7 @@ def vanishing_signal(findings: Findings) -> Verdict | None:
     what = (
         f"from {findings.name(first)} on, the standard deviation of the pre-"
         f"activations is below {limit:.1g}; in the last layer it is "
-        f"{rows[-1].scale:.2g}."
+        f"{findings.linear[-1].scale:.2g}."
     )
     made_it = segment(findings, first)
     is_dead = any((row.dead or 0.0) > DEAD for row in made_it[:-1])
