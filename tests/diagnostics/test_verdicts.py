@@ -557,6 +557,12 @@ def test_seventy_rectifiers_collapse():
     limit = 1 - 0.01 * (70 / 50) ** 2
     place = max(n for n, cosine in enumerate(cosines) if cosine <= limit) + 1
     assert (found.kind, found.layer) == ("collapsed_inputs", f"d{place}")
+    # The arc-cosine kernel of Cho and Saul, once for each layer but the last.
+    cosine = report.inputs[0].cosine
+    for _ in range(69):
+        angle = math.acos(cosine)
+        cosine = (math.sin(angle) + (math.pi - angle) * cosine) / math.pi
+    assert f"layer by layer (in theory to {cosine:.4f}). Call" in found.text
 
 
 def test_the_layer_without_a_kernel_where_it_begins():

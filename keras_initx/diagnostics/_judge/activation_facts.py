@@ -55,10 +55,15 @@ class ActivationFacts:
         return self.mean_share > _PARTLY_MEAN
 
 
+def name_of_map(name: str) -> str:
+    """The activation whose maps are those of this one."""
+    return _ALIASES.get(name, name)
+
+
 @functools.cache
 def activation_facts(name: str) -> ActivationFacts | None:
     """The facts of an activation; None if it is unknown or not elementwise."""
-    function = _ALIASES.get(name, name)
+    function = name_of_map(name)
     try:
         own = gain(function)
         drift = math.log(variance_map(function, _BESIDE, own)) / math.log(_BESIDE)
@@ -76,7 +81,7 @@ def activation_facts(name: str) -> ActivationFacts | None:
 def has_stable_point(name: str) -> bool:
     """Whether `critical` has a variance for it that deviations go back to."""
     try:
-        found = stability_of("signal_report", _ALIASES.get(name, name))
+        found = stability_of("signal_report", name_of_map(name))
     except ValueError:
         return False
     return found.kind in ("always", "above", "between")

@@ -4,6 +4,7 @@ from keras_initx.diagnostics._judge.activation_facts import (
     ActivationFacts,
     activation_facts,
 )
+from keras_initx.diagnostics._judge.expected_cosine import expected_cosine
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.pasted import code_of, other_activation, other_end
 from keras_initx.diagnostics._judge.remedies import (
@@ -205,9 +206,14 @@ def _advice(findings: Findings, row: LayerRow) -> str:
     if facts.is_mostly_mean:
         return other_than_mean(activation)
     if _is_chain(findings) and activation in _MIRRORED:
+        expected = expected_cosine(
+            findings, findings.linear[:-1], _start(findings, "cosine", 0.0)
+        )
+        theory = "" if expected is None else f" (in theory to {expected:.4f})"
         return (
-            f"The outputs of {activation!r} have a mean, which adds up layer by layer. "
-            "Call `keras_initx.looks_linear(model)`, so that the model starts as a "
+            f"The outputs of {activation!r} have a mean, which adds up layer by layer"
+            f"{theory}. Call `keras_initx.looks_linear(model)`, so that the model "
+            "starts as a "
             "linear function at any depth. Or add the input of each block to its "
             "output."
         )
