@@ -7,6 +7,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from catalogue import to_numpy
 from keras import layers, losses, ops
 from limits import EPSILON
 
@@ -364,6 +365,30 @@ def test_regularization_dominates_above_nine_tenths(factor, expected):
     row = LayerRow("a", "Dense", std=1.0, pre_activation_std=1.0, kernels=[kernel])
     found = [each.kind for each in verdicts(Seen([row], loss=1.0))]
     assert found == (expected or ["dominant_regularization"])
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(0.89, HEALTHY), (0.91, None), (1.01, HEALTHY)]
+)
+def test_so_does_that_of_outputs(factor, expected):
+    """More than the whole loss: then it is no part of it."""
+    row = LayerRow("a", "Dense", std=1.0, pre_activation_std=1.0, activity_loss=factor)
+    found = [each.kind for each in verdicts(Seen([row], loss=1.0))]
+    assert found == (expected or ["dominant_regularization"])
+
+
+def test_the_line_for_a_regularizer_of_outputs():
+    model = network(activation="softmax")
+    first = model.get_layer("first")
+    first.activity_regularizer = keras.regularizers.L2(10.0)
+    model.compile(loss=SPARSE)
+    report = signal_report(model, X, LABELS)
+    squares = np.square(to_numpy(first(X))).sum() / len(X)
+    assert report["first"].activity_loss == pytest.approx(10 * squares, rel=1e-5)
+    (found,) = report.verdicts
+    assert (found.kind, found.layer) == ("dominant_regularization", first.path)
+    follow(found.text, model, LABELS, None)
+    assert kinds(model, X, LABELS) == HEALTHY
 
 
 # What is measured

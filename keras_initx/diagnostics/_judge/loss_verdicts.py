@@ -12,6 +12,7 @@ from keras_initx.diagnostics._measure.task import Task
 # The data have less than half of what the regularizers have. On digits L2 of 0.01 has
 # 0.5 and trains, 0.03 has 0.85 and is unsteady, 0.1 has 0.98 and learns nothing.
 DOMINANT = 0.9
+_ROUNDING = 1e-3
 
 
 def broadcast_targets(findings: Findings) -> Verdict | None:
@@ -42,7 +43,7 @@ def dominant_regularization(findings: Findings) -> Verdict | None:
     own = math.hypot(*(norm for _, norm, _ in moved))
     total = math.hypot(*(norm for _, _, norm in moved))
     if not own > DOMINANT * total > 0:
-        return None
+        return _dominant_activity(findings)
     row, norm, _ = max(moved, key=lambda each: each[1])
     text = (
         f"the gradient of the regularizers has the norm {own:.3g} over all kernels, "
@@ -51,6 +52,25 @@ def dominant_regularization(findings: Findings) -> Verdict | None:
         "`kernel_regularizer`; for the kernels that are there: `for v in "
         "model.trainable_variables: v.regularizer = v.regularizer and "
         "keras.regularizers.L2(1e-4)`."
+    )
+    return Verdict("dominant_regularization", row.path, text)
+
+
+def _dominant_activity(findings: Findings) -> Verdict | None:
+    """Regularizers of outputs that make up nearly all of the loss."""
+    rows = [row for row in findings.rows if row.activity_loss]
+    own = sum(row.activity_loss or 0.0 for row in rows)
+    # A loss that was passed does not have them.
+    if findings.loss is None or not (
+        DOMINANT * findings.loss < own < (1 + _ROUNDING) * findings.loss
+    ):
+        return None
+    row = max(rows, key=lambda each: each.activity_loss or 0.0)
+    text = (
+        f"the regularizers of outputs add {own:.3g} to the loss, which is "
+        f"{findings.loss:.3g}: the outputs go to zero whatever the data are. Most of "
+        f"it is at {findings.name(row)} ({row.activity_loss:.3g}). Use a weaker one: "
+        f"`{code_of(row)}.activity_regularizer = keras.regularizers.L2(1e-5)`."
     )
     return Verdict("dominant_regularization", row.path, text)
 

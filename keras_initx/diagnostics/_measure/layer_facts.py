@@ -9,6 +9,7 @@ from keras_initx.diagnostics._measure.noise import argument_of, noise_of, rate_o
 from keras_initx.diagnostics._measure.normalized import numbers_of
 from keras_initx.diagnostics._measure.over_time import ends, over_time
 from keras_initx.diagnostics._measure.recorder import LayerState, Recorder
+from keras_initx.diagnostics._measure.regularization import activity_loss
 
 
 class LayerFacts(Recorder):
@@ -16,6 +17,8 @@ class LayerFacts(Recorder):
 
     def finish(self, call: LayerCall, state: LayerState, tensor: Any) -> None:
         layer, row, inputs = call.layer, state.row, first_tensor(call.args)
+        if layer.activity_regularizer is not None and tensor is not None:
+            row.activity_loss = activity_loss(layer, tensor)
         row.noise, row.dropped = noise_of(layer, row.std), rate_of(layer)
         row.noise_argument = "" if row.noise is None else argument_of(layer)
         if inputs is not None:

@@ -1,4 +1,6 @@
-"""What regularizers do to kernels, beside the loss of the data."""
+"""What regularizers do to kernels and outputs, beside the loss of the data."""
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +20,14 @@ def add_regularization(kernels: list[Kernel]) -> None:
         regularizer = getattr(kernel.variable, "regularizer", None)
         if regularizer is not None and kernel.variable.trainable:
             kernel.row.regularization = norm(_gradient(kernel.variable, regularizer))
+
+
+def activity_loss(layer: keras.layers.Layer, output: Any) -> float:
+    """What the regularizer of a layer's outputs adds to the loss, as Keras does."""
+    found = layer.activity_regularizer(output)
+    if output.shape:
+        found = found / output.shape[0]
+    return float(as_array(ops.cast(found, "float32")))
 
 
 def _gradient(variable: keras.Variable, regularizer: keras.Regularizer) -> np.ndarray:

@@ -53,6 +53,8 @@ class LayerRow:
         is_stuck: bool. Whether a factor of zero gets zeros, so that both stay.
         input_rms: float or None. The root mean square of the first input.
         bias_rms: float or None. The root mean square of the biases.
+        activity_loss: float or None. What the regularizer of its outputs adds to the
+            loss.
         noise: float or None. The standard deviation of the noise that the layer adds in
             training, as a multiple of its signal.
         dropped: float or None. The share of its inputs that the layer drops.
@@ -92,6 +94,7 @@ class LayerRow:
     is_stuck: bool = False
     input_rms: float | None = None
     bias_rms: float | None = None
+    activity_loss: float | None = None
     noise: float | None = None
     dropped: float | None = None
     noise_argument: str = ""
