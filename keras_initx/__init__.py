@@ -31,6 +31,7 @@ from keras_initx.config import is_portable_seeds_enabled as is_portable_seeds_en
 from keras_initx.config import portable_seeds as portable_seeds
 from keras_initx.config import skip_init as skip_init
 from keras_initx.constraints import Orthonormal as Orthonormal
+from keras_initx.diagnostics import VerdictKind as VerdictKind
 from keras_initx.diagnostics import compare as compare
 from keras_initx.diagnostics import signal_report as signal_report
 from keras_initx.initializers import ICNR as ICNR

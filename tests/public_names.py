@@ -4,6 +4,7 @@ They are a file format, because saved models carry them. `tests/saved/public_nam
 holds what this prints; a change there is a change for users.
 """
 
+import enum
 import inspect
 import json
 import re
@@ -53,6 +54,8 @@ def ids() -> dict[str, str]:
 
 def _signature(member: Any) -> str:
     """The signature, without the modules of the types: these may move."""
+    if inspect.isclass(member) and issubclass(member, enum.Enum):
+        return ", ".join(sorted(each.value for each in member))
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(inspect.signature(member)))
 
 

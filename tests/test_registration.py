@@ -42,9 +42,13 @@ def public_classes():
 
 
 CLASSES = public_classes()
-# What saved models name; callbacks and rules are no part of a model.
+# What saved models name; callbacks, rules and verdicts are no part of a model.
 SAVED = [
-    *((f, cls) for f, cls in CLASSES if f not in ("callbacks", "schemes")),
+    *(
+        (f, cls)
+        for f, cls in CLASSES
+        if f not in ("callbacks", "schemes", "diagnostics")
+    ),
     *(("activations", function) for function in ACTIVATIONS.values()),
 ]
 every_public_class = pytest.mark.parametrize(

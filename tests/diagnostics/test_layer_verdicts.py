@@ -11,6 +11,7 @@ from keras import layers, ops
 
 import keras_initx
 from keras_initx import signal_report
+from keras_initx.diagnostics._judge import attention_verdicts
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.embeddings import EmbeddingScale
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
@@ -308,7 +309,7 @@ def test_large_embeddings_explain_what_they_bring_about(kind):
     report = signal_report(keras.Model(start, out), IDS)
     assert [each.kind for each in report.verdicts] == ["large_embeddings"]
     if kind == "attention":
-        assert report.attention[0].sharpness > 0.9
+        assert report.attention[0].sharpness > attention_verdicts.SHARP
 
 
 class Tied(layers.Layer):

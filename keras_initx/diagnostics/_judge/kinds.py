@@ -2,7 +2,10 @@
 
 import enum
 
+from keras_initx._registry import public
 
+
+@public("diagnostics")
 class VerdictKind(enum.StrEnum):
     """The kinds of verdicts: stable names that code can compare.
 
