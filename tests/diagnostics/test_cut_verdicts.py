@@ -270,7 +270,7 @@ def test_one_of_several_outputs_may_be_left():
 def test_outputs_without_a_loss_are_left():
     start = keras.Input((UNITS,))
     hidden = dense("a")(start)
-    ends = [head()(hidden), dense("two", 4)(dense("before")(hidden))]
+    ends = [head()(hidden), dense("two", 4, None)(dense("before")(hidden))]
     model = keras.Model(start, ends)
     model.compile("sgd", loss=["mse", None])
     assert told(model, X, [Y, Y], None) == HEALTHY
