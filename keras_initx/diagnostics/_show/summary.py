@@ -11,6 +11,7 @@ _WEIGHTS_LEGEND = (
     "kernel std: the standard deviation of the weights. law std: that with which the "
     "initializer draws them. right std: that by the layer's own fans."
 )
+_UPDATE_LEGEND = "update: of the change of a kernel by the first update to the kernel."
 _GRADIENT_LEGEND = (
     "kernel grad, output grad: norms of the gradient of the loss. ratio: of the "
     "kernel's gradient to the kernel."
@@ -26,7 +27,7 @@ def summary_of(seen: Seen, verdicts: list[Verdict]) -> str:
     lines += [_features(row) for row in seen.inputs if row.features]
     lines += map(str, seen.targets)
     if seen.first_update is not None:
-        lines.append(str(seen.first_update))
+        lines += [_UPDATE_LEGEND, str(seen.first_update)]
     lines += [_over_time(row) for row in seen.rows if row.over_time is not None]
     if seen.jacobian is not None:
         lines.append(str(seen.jacobian))
