@@ -6,7 +6,7 @@ from keras_initx.diagnostics._judge.activation_verdicts import DEAD, SATURATED
 from keras_initx.diagnostics._judge.cause_texts import verdict_on
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.own_gain import cause_of, segment
-from keras_initx.diagnostics._judge.predicted_scale import predicted_scale
+from keras_initx.diagnostics._judge.predicted_scale import SMALL_KERNEL, predicted_scale
 from keras_initx.diagnostics._judge.remedies import remedy_of_growth, scale_remedy
 from keras_initx.diagnostics._judge.sample_verdicts import COLLAPSED
 from keras_initx.diagnostics._judge.small_ends import is_small_end
@@ -21,7 +21,7 @@ EXPLODING = 1e3
 # With one layer that is off by so much itself, less will do in the layers after it. A
 # last kernel of a hundredth is common, but not one within a network; no fan rule makes
 # a kernel ten times too large.
-SMALL_KERNEL, SMALL = 100.0, 0.03
+SMALL = 0.03
 LARGE_KERNEL, LARGE_KERNELS, LARGE = 10.0, 30.0, 10.0
 # So much of what a layer puts out is what the next one gets.
 _TAKEN = 10.0

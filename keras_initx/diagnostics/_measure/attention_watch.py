@@ -53,11 +53,8 @@ class AttentionWatch(Recorder):
         """A context in which it sees what this thread computes."""
         module = module_of_softmax()
         names = {"softmax": self._softmax, "dot_product_attention": self._attention}
-        hooks = Hooks(
-            *((module, name, seen) for name, seen in names.items())
-            if hasattr(module, "dot_product_attention")
-            else ()
-        )
+        watched = names if hasattr(module, "dot_product_attention") else {}
+        hooks = Hooks(*((module, name, seen) for name, seen in watched.items()))
         with hooks.held():
             yield
 
