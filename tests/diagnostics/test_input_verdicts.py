@@ -393,3 +393,12 @@ HEALTHY_DATA = {
 @pytest.mark.parametrize("name", list(HEALTHY_DATA))
 def test_data_that_is_not_accused(name):
     assert judged(HEALTHY_DATA[name]()) == HEALTHY
+
+
+def test_gates_saturate_from_a_scale_of_32_on():
+    model = keras.Sequential([keras.Input((20, 1)), keras.layers.LSTM(4)])
+    x = np.random.default_rng(0).normal(size=(32, 20, 1)).astype("float32")
+    x /= np.sqrt(np.mean(x**2))
+    for scale, is_told in ((33.0, True), (31.0, False)):
+        kinds = [each.kind for each in signal_report(model, scale * x).verdicts]
+        assert ("unscaled_inputs" in kinds) == is_told

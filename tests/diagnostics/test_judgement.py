@@ -355,3 +355,10 @@ def test_frozen_layers_that_collapse_need_other_weights():
         "weights that have learned, or let them learn, `model.trainable = True`, and "
         "compile the model again."
     )
+
+
+def test_a_linear_layer_has_the_mean_of_the_rectifier_before_it():
+    rectified = row("a", activation="relu", cosine=0.995)
+    assert kinds(rectified, row("b", cosine=0.995), row("c")) == ["healthy"]
+    other = row("b", activation="tanh", cosine=0.995)
+    assert kinds(rectified, other, row("c")) == ["collapsed_inputs"]

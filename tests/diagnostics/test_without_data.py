@@ -279,3 +279,10 @@ def test_there_is_nothing_to_plot():
         "`plot` needs a report with a signal. Received: one of the weights alone. Pass "
         "`x` to `signal_report`."
     )
+
+
+def test_what_does_not_train_needs_no_data():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    model.trainable = False
+    (found,) = signal_report(model).verdicts
+    assert found.kind == "nothing_trains"
