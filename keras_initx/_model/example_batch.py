@@ -1,6 +1,5 @@
 """Inputs for a model, where nobody gives any."""
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -26,17 +25,20 @@ def on_example(
     Raises:
         ValueError: If the model does not say which inputs it takes.
     """
+    reason = None
     for batch in example_batches(model):
-        # A size that the model leaves open may be too small for it.
-        with contextlib.suppress(Exception):
+        try:
             return look(batch)
+        except Exception as error:
+            # A size that the model leaves open may be too small for it.
+            reason = error
     raise _validate.error(
         owner,
         "a batch of inputs `x`, unless the model is a Functional or Sequential one "
         "that is built",
         f"x=None, the model {model.name!r} of class {type(model).__name__}",
         "Pass a few samples: only their shapes matter.",
-    )
+    ) from reason
 
 
 def example_batches(model: keras.layers.Layer) -> Iterator[Any]:

@@ -640,7 +640,7 @@ BAD = {
         ["LSTM", ELSEWHERE],
     ),
     "overflow": (
-        stacked(layers.Rescaling(1e39, name="bad"), Dense(3)),
+        stacked(layers.Rescaling(1e30), layers.Rescaling(1e30, name="bad"), Dense(3)),
         LAYERS,
         ["Rescaling", ELSEWHERE],
     ),
