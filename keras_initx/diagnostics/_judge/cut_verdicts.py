@@ -1,6 +1,7 @@
 """Verdicts on what does not train: frozen, unused, or cut off."""
 
 from keras_initx.diagnostics._judge.findings import Findings
+from keras_initx.diagnostics._judge.remedies import UNFREEZE
 from keras_initx.diagnostics._judge.verdict import Verdict
 
 # The rest is then below what float16 can hold: most of the gradient is lost.
@@ -14,7 +15,7 @@ def nothing_trains(findings: Findings) -> Verdict | None:
         return None
     text = (
         f"none of the {seen.weights:,} weights is trainable, so nothing can learn. "
-        "Write `model.trainable = True` before `model.compile`; then set "
+        f"Write {UNFREEZE} before `model.compile`; then set "
         "`trainable=False` only for layers that have learned already."
     )
     return Verdict("nothing_trains", None, text)
@@ -33,7 +34,7 @@ def frozen_layers(findings: Findings) -> Verdict | None:
         f"{who} frozen, and the weights are as they were drawn at random: "
         f"{sum(each.weights for each in found):,} numbers. The layers after them get "
         "features that nobody has learned. Load trained weights, or write "
-        "`model.trainable = True` before `model.compile`."
+        f"{UNFREEZE} before `model.compile`."
     )
     return Verdict("frozen_layers", first.path, text)
 

@@ -11,6 +11,9 @@ from keras_initx.diagnostics._judge.activation_facts import (
 from keras_initx.diagnostics._judge.findings import Findings
 from keras_initx.diagnostics._measure.rows import LayerRow
 
+# On TensorFlow Keras ignores a value that the model itself has already, and does not
+# hand it on to its layers.
+UNFREEZE = "`model.trainable = False; model.trainable = True`"
 NORMALIZE = "`keras.layers.LayerNormalization()`"
 CRITICAL = "`keras_initx.critical(model, x)`"
 LSUV = "`keras_initx.lsuv(model, x)`, which sets the scale of each kernel by the data"
