@@ -16,6 +16,8 @@ import keras_initx
 
 PACKAGE = Path(keras_initx.__file__).parent
 README = Path(__file__).parents[1] / "README.md"
+GUIDE = sorted((README.parent / "docs" / "guide").glob("*.md"))
+PAGES = ["README.md", *(f"docs/guide/{path.name}" for path in GUIDE)]
 FRAMEWORKS = {"jax", "tensorflow", "torch"}
 # What pyproject.toml declares. An extra may be missing, so a function imports it; and
 # who has pandas gets its tables.
@@ -317,10 +319,13 @@ def test_the_examples_of_a_docstring_run(path):
 
 
 @pytest.mark.skipif(not README.exists(), reason="there is no README beside the tests")
-def test_the_python_of_the_readme_runs():
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S
-    )
-    names = {}
-    for block in blocks:
-        exec(compile(block, str(README), "exec"), names)
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_a_page_runs(page):
+    names = {"keras": keras, "keras_initx": keras_initx}
+    for block in blocks((README.parent / page).read_text("utf-8")):
+        exec(compile(block, page, "exec"), names)
+
+
+def blocks(text):
+    """The Python of a page in Markdown."""
+    return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
