@@ -60,15 +60,16 @@ def pasted(text, **names):
 # Nothing trains
 
 
-def test_nothing_trains():
-    model = chain(dense("a"), head())
-    model.trainable = False
+@pytest.mark.parametrize("names", [(), ("a", "head")])
+def test_nothing_trains(names):
+    model = freeze(chain(dense("a"), head()), *names)
+    model.trainable = bool(names)
     assert told(model, y=None, loss=None) == [("nothing_trains", None)]
     text = text_of(model)
     assert text == (
         "none of the 340 weights is trainable, so nothing can learn. Write "
-        "`model.trainable = True` before `model.compile`; then set `trainable=False` "
-        "only for layers that have learned already."
+        "`model.trainable = False; model.trainable = True` before `model.compile`; "
+        "then set `trainable=False` only for layers that have learned already."
     )
     pasted(text, model=model)
     assert told(model) == HEALTHY
@@ -96,8 +97,8 @@ def test_frozen_layers():
     assert text == (
         "'a' (Dense) and 1 more are frozen, and the weights are as they were drawn at "
         "random: 544 numbers. The layers after them get features that nobody has "
-        "learned. Load trained weights, or write `model.trainable = True` before "
-        "`model.compile`."
+        "learned. Load trained weights, or write `model.trainable = False; "
+        "model.trainable = True` before `model.compile`."
     )
     pasted(text, model=model)
     assert told(model) == HEALTHY

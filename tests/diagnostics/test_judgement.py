@@ -352,8 +352,8 @@ def test_frozen_layers_that_collapse_need_other_weights():
     (collapsed,) = verdicts(Seen([*rows, row("c")], [start], 1.0))
     assert collapsed.text.endswith(
         "The layers after it can hardly tell inputs apart. They are frozen: load "
-        "weights that have learned, or let them learn, `model.trainable = True`, and "
-        "compile the model again."
+        "weights that have learned, or let them learn, `model.trainable = False; "
+        "model.trainable = True`, and compile the model again."
     )
 
 

@@ -5,6 +5,9 @@ from keras_initx.diagnostics._judge.verdict import Verdict
 
 # The rest is then below what float16 can hold: most of the gradient is lost.
 UNDERFLOW = 0.5
+# On TensorFlow, Keras skips an assignment that changes nothing, so that the second one
+# alone does not reach the layers of a model that is trainable itself.
+UNFREEZE = "`model.trainable = False; model.trainable = True`"
 
 
 def nothing_trains(findings: Findings) -> Verdict | None:
@@ -14,7 +17,7 @@ def nothing_trains(findings: Findings) -> Verdict | None:
         return None
     text = (
         f"none of the {seen.weights:,} weights is trainable, so nothing can learn. "
-        "Write `model.trainable = True` before `model.compile`; then set "
+        f"Write {UNFREEZE} before `model.compile`; then set "
         "`trainable=False` only for layers that have learned already."
     )
     return Verdict("nothing_trains", None, text)
@@ -33,7 +36,7 @@ def frozen_layers(findings: Findings) -> Verdict | None:
         f"{who} frozen, and the weights are as they were drawn at random: "
         f"{sum(each.weights for each in found):,} numbers. The layers after them get "
         "features that nobody has learned. Load trained weights, or write "
-        "`model.trainable = True` before `model.compile`."
+        f"{UNFREEZE} before `model.compile`."
     )
     return Verdict("frozen_layers", first.path, text)
 
