@@ -1,5 +1,6 @@
 """A test run has one backend, and says so when that one cannot start."""
 
+import collections
 import importlib
 import os
 import shutil
@@ -51,28 +52,45 @@ def drawn_seeds(monkeypatch):
     return seen
 
 
-def runs_here(item):
-    """Of the cases that are the same on each backend, PyTorch runs all.
+# Which of the cases with the mark `same_on_each_backend` run: "all", or those whose
+# number divided by 3, or `every=`, leaves this remainder. With "one", every test of any
+# kind runs one of its cases.
+SHARES = {"jax": "0", "tensorflow": "1", "torch": "all"}
+SHARE = os.environ.get("KERAS_INITX_SHARE")
 
-    Each other backend, and PyTorch at the floor, runs its own third, or `every=`. The
-    name of a case chooses, so that a new test changes nothing for the others.
-    """
-    backend = os.environ["KERAS_BACKEND"]
+
+def number(item):
+    """A number from the name of a case, which no other test changes."""
+    return zlib.crc32(item.nodeid.encode())
+
+
+def runs_here(item, share):
+    """Whether a case is among those of this backend."""
     mark = item.get_closest_marker("same_on_each_backend")
-    is_third = os.environ.get("KERAS_INITX_EVERY_THIRD") == "1"
-    if mark is None or (backend == "torch" and not is_third):
+    if mark is None or share == "all":
         return True
-    share = zlib.crc32(item.nodeid.encode()) % mark.kwargs.get("every", 3)
-    return share == BACKENDS.index(backend)
+    return number(item) % mark.kwargs.get("every", 3) == int(share)
+
+
+def one_of_each(items):
+    """Of every test the case with the lowest number."""
+    tests = collections.defaultdict(list)
+    for item in items:
+        tests[item.nodeid.partition("[")[0]].append(item)
+    return {min(cases, key=number) for cases in tests.values()}
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what runs elsewhere."""
+    """Leaves out what is the same code elsewhere; PyTorch runs every case."""
     # What takes longest comes first: one process runs it while others do the rest.
     items.sort(key=lambda item: item.path.name != "test_scripts.py")
-    left_out = [item for item in items if not runs_here(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if runs_here(item)]
+    share = SHARE or SHARES[os.environ["KERAS_BACKEND"]]
+    if share == "one":
+        chosen = one_of_each(items)
+    else:
+        chosen = {item for item in items if runs_here(item, share)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
 
 
 # JAX compiles a program for each shape, which is most of what its tests cost. So they
