@@ -95,6 +95,7 @@ def public_names(tree):
 
 
 @every_source
+@pytest.mark.same_on_each_backend(every=9)
 def test_imports_are_absolute_and_of_declared_packages(file):
     allowed = DEPENDENCIES
     if file.startswith("_backend/"):
@@ -105,6 +106,7 @@ def test_imports_are_absolute_and_of_declared_packages(file):
 
 
 @every_source
+@pytest.mark.same_on_each_backend(every=9)
 def test_only_public_names_of_keras_are_used(file):
     assert not [name for name in imports_of(file) if name.startswith("keras.src")]
     attributes = {
@@ -116,6 +118,7 @@ def test_only_public_names_of_keras_are_used(file):
 
 
 @every_source
+@pytest.mark.same_on_each_backend(every=9)
 def test_random_numbers_come_from_one_place(file):
     """`random` draws, by the functions of `_backend` or from `portable`."""
     harmless = {"keras.random.SeedGenerator", "np.random.SeedSequence"}
@@ -141,6 +144,7 @@ def test_every_room_has_its_floor():
 
 
 @every_source
+@pytest.mark.same_on_each_backend(every=9)
 def test_imports_run_one_way(file):
     room = part_of(file)
     if room:
@@ -153,6 +157,7 @@ def test_imports_run_one_way(file):
 
 
 @every_source
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_path_has_one_private_part(file):
     """A folder is public and its files are private, or it is private itself."""
     parts = [part for part in file.removesuffix(".py").split("/") if part != "__init__"]
@@ -176,11 +181,13 @@ def test_no_two_files_have_one_name():
 
 
 @every_source
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_file_says_what_it_is_for(file):
     assert ast.get_docstring(SOURCES[file])
 
 
 @every_init
+@pytest.mark.same_on_each_backend(every=9)
 def test_an_init_file_only_exports(file):
     if file.startswith("_backend/"):
         # It takes the file of the backend that runs.
@@ -197,6 +204,7 @@ def test_an_init_file_only_exports(file):
 
 
 @every_source
+@pytest.mark.same_on_each_backend(every=9)
 def test_product_code_has_no_assert(file):
     assert not [n for n in ast.walk(SOURCES[file]) if isinstance(n, ast.Assert)]
 
@@ -275,6 +283,7 @@ def test_something_is_public():
 
 
 @every_public_object
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_docstring_has_its_sections_in_order(path):
     found = list(sections_of(PUBLIC[path]))
     assert found == sorted(found, key=SECTIONS.index)
@@ -285,6 +294,7 @@ def test_a_docstring_has_its_sections_in_order(path):
 
 
 @every_public_object
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_docstring_describes_each_argument_in_order(path):
     text = sections_of(PUBLIC[path]).get("Args", "")
     described = re.findall(r"^    \*{0,2}(\w+):", text, re.M)
@@ -292,6 +302,7 @@ def test_a_docstring_describes_each_argument_in_order(path):
 
 
 @every_public_object
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_docstring_names_each_default(path):
     text = sections_of(PUBLIC[path]).get("Args", "")
     entries = re.split(r"\n    (?=\S)", text)[1:]
