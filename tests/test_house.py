@@ -41,7 +41,23 @@ FLOORS = (
 # A private file may stand beside the public names; a private folder has plain ones.
 PRIVATE_FILES = {"_validate", "_registry", "_keras"}
 
-every_source = pytest.mark.parametrize("file", SOURCES)
+
+def every_source(test):
+    """Makes one test of all files, because so many small ones would take longer."""
+
+    def on_each_file():
+        failed = []
+        for file in SOURCES:
+            try:
+                test(file)
+            except AssertionError as error:
+                failed.append(f"{file}: {error}")
+        assert not failed, "\n".join(failed)
+
+    on_each_file.__name__, on_each_file.__doc__ = test.__name__, test.__doc__
+    return on_each_file
+
+
 every_init = pytest.mark.parametrize(
     "file", [file for file in SOURCES if file.endswith("__init__.py")]
 )
@@ -95,7 +111,6 @@ def public_names(tree):
 
 
 @every_source
-@pytest.mark.same_on_each_backend(every=9)
 def test_imports_are_absolute_and_of_declared_packages(file):
     allowed = DEPENDENCIES
     if file.startswith("_backend/"):
@@ -106,7 +121,6 @@ def test_imports_are_absolute_and_of_declared_packages(file):
 
 
 @every_source
-@pytest.mark.same_on_each_backend(every=9)
 def test_only_public_names_of_keras_are_used(file):
     assert not [name for name in imports_of(file) if name.startswith("keras.src")]
     attributes = {
@@ -118,7 +132,6 @@ def test_only_public_names_of_keras_are_used(file):
 
 
 @every_source
-@pytest.mark.same_on_each_backend(every=9)
 def test_random_numbers_come_from_one_place(file):
     """`random` draws, by the functions of `_backend` or from `portable`."""
     harmless = {"keras.random.SeedGenerator", "np.random.SeedSequence"}
@@ -144,7 +157,6 @@ def test_every_room_has_its_floor():
 
 
 @every_source
-@pytest.mark.same_on_each_backend(every=9)
 def test_imports_run_one_way(file):
     room = part_of(file)
     if room:
@@ -157,7 +169,6 @@ def test_imports_run_one_way(file):
 
 
 @every_source
-@pytest.mark.same_on_each_backend(every=9)
 def test_a_path_has_one_private_part(file):
     """A folder is public and its files are private, or it is private itself."""
     parts = [part for part in file.removesuffix(".py").split("/") if part != "__init__"]
@@ -181,7 +192,6 @@ def test_no_two_files_have_one_name():
 
 
 @every_source
-@pytest.mark.same_on_each_backend(every=9)
 def test_a_file_says_what_it_is_for(file):
     assert ast.get_docstring(SOURCES[file])
 
@@ -204,7 +214,6 @@ def test_an_init_file_only_exports(file):
 
 
 @every_source
-@pytest.mark.same_on_each_backend(every=9)
 def test_product_code_has_no_assert(file):
     assert not [n for n in ast.walk(SOURCES[file]) if isinstance(n, ast.Assert)]
 
