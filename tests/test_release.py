@@ -41,6 +41,19 @@ def test_each_python_that_is_promised_is_tested():
     assert sorted(re.findall(r'python: "(3\.\d+)" \}', RELEASE)) == PYTHONS
 
 
+def test_the_workflows_call_environments_that_are_there():
+    called = set(re.findall(r"tox run -e ([\w-]+)$", TESTS + RELEASE, re.M))
+    called |= set(re.findall(r"environment: ([\w-]+),", TESTS))
+    (backends,) = re.findall(r"environment: \[(.*)\]", TESTS)
+    called |= {*backends.split(", ")}
+    described = set(re.findall(r"^\[testenv:(.*)\]$", TOX, re.M))
+    described -= {"oldest-{jax,tensorflow}"}
+    described |= {"oldest-jax", "oldest-tensorflow", "jax", "tensorflow", "torch"}
+    assert called <= described
+    # All but the sum of the coverage, and what another workflow calls.
+    assert described - called <= {"coverage", "docs"}
+
+
 def test_the_oldest_versions_are_tested():
     dependencies, extras = PROJECT["dependencies"], PROJECT["optional-dependencies"]
     floor = section("testenv:floor")
