@@ -5,6 +5,7 @@ import importlib
 import os
 import shutil
 import tempfile
+import zlib
 
 import hypothesis
 import numpy as np
@@ -51,23 +52,45 @@ def drawn_seeds(monkeypatch):
     return seen
 
 
+# Which of the cases with the mark `same_on_each_backend` run: "all", or those whose
+# number divided by 3, or `every=`, leaves this remainder. With "one", every test of any
+# kind runs one of its cases.
+SHARES = {"jax": "0", "tensorflow": "1", "torch": "all"}
+SHARE = os.environ.get("KERAS_INITX_SHARE")
+
+
+def number(item):
+    """A number from the name of a case, which no other test changes."""
+    return zlib.crc32(item.nodeid.encode())
+
+
+def runs_here(item, share):
+    """Whether a case is among those of this backend."""
+    mark = item.get_closest_marker("same_on_each_backend")
+    if mark is None or share == "all":
+        return True
+    return number(item) % mark.kwargs.get("every", 3) == int(share)
+
+
+def one_of_each(items):
+    """Of every test the case with the lowest number."""
+    tests = collections.defaultdict(list)
+    for item in items:
+        tests[item.nodeid.partition("[")[0]].append(item)
+    return {min(cases, key=number) for cases in tests.values()}
+
+
 def pytest_collection_modifyitems(config, items):
-    """Of what is the same code on each backend, only PyTorch runs every case."""
+    """Leaves out what is the same code elsewhere; PyTorch runs every case."""
     # What takes longest comes first: one process runs it while others do the rest.
     items.sort(key=lambda item: item.path.name != "test_scripts.py")
-    is_third = os.environ.get("KERAS_INITX_EVERY_THIRD") == "1"
-    if os.environ["KERAS_BACKEND"] == "torch" and not is_third:
-        return
-    left_out, places = set(), collections.Counter()
-    for item in items:
-        mark = item.get_closest_marker("same_on_each_backend")
-        if mark is not None:
-            every = mark.kwargs.get("every", 3)
-            if places[every] % every:
-                left_out.add(item)
-            places[every] += 1
-    config.hook.pytest_deselected(items=list(left_out))
-    items[:] = [item for item in items if item not in left_out]
+    share = SHARE or SHARES[os.environ["KERAS_BACKEND"]]
+    if share == "one":
+        chosen = one_of_each(items)
+    else:
+        chosen = {item for item in items if runs_here(item, share)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
 
 
 # JAX compiles a program for each shape, which is most of what its tests cost. So they

@@ -78,6 +78,7 @@ def test_each_public_initializer_has_one_row():
 
 
 @every_class
+@pytest.mark.same_on_each_backend
 def test_the_row_names_each_argument_and_no_default(row):
     parameters = inspect.signature(row.cls).parameters
     named = {name for arguments in row.arguments for name in arguments}
@@ -89,6 +90,7 @@ def test_the_row_names_each_argument_and_no_default(row):
 
 
 @every_class
+@pytest.mark.same_on_each_backend
 def test_each_argument_has_a_default(row):
     for name, parameter in inspect.signature(row.cls).parameters.items():
         has_default = parameter.default is not inspect.Parameter.empty
@@ -138,6 +140,7 @@ def test_a_zero_size_gives_an_empty_tensor(row, shape):
 
 @every_class
 @pytest.mark.parametrize("shape", [(None, 6), (-4, 6), (4.0, 6), 6, "46"])
+@pytest.mark.same_on_each_backend
 def test_a_shape_that_is_not_one_is_refused(row, shape):
     message = (
         f"`{row.name}` needs a shape of non-negative integers. Received: "
@@ -148,6 +151,7 @@ def test_a_shape_that_is_not_one_is_refused(row, shape):
 
 
 @every_refusal
+@pytest.mark.same_on_each_backend
 def test_what_the_class_cannot_fill_is_refused(row, refusal):
     with refuses(refusal.message):
         row.make(**refusal.arguments)(refusal.shape)
@@ -159,6 +163,7 @@ def test_what_the_class_cannot_fill_is_refused(row, refusal):
 @every_class_with_axes
 @pytest.mark.parametrize("name", ["input_axes", "output_axes", "batch_axes"])
 @pytest.mark.parametrize("axes", [-2, "-2", [0.5], [True], [None]])
+@pytest.mark.same_on_each_backend
 def test_axes_that_are_not_a_list_of_integers_are_refused(row, name, axes):
     message = (
         f"`{row.name}` needs `{name}` to be a list of integers or None. Received: "
@@ -279,6 +284,7 @@ def test_low_precision_is_the_float32_kernel_rounded(row, dtype):
 
 @every_class
 @pytest.mark.parametrize("dtype", ["int32", "int8", "uint8", "int64", "bool"])
+@pytest.mark.same_on_each_backend
 def test_a_dtype_without_fractions_is_refused(row, dtype):
     message = (
         f"`{row.name}` needs a floating-point dtype. Received: dtype={dtype!r}. Use "

@@ -43,7 +43,23 @@ FLOORS = (
 # A private file may stand beside the public names; a private folder has plain ones.
 PRIVATE_FILES = {"_validate", "_registry", "_keras"}
 
-every_source = pytest.mark.parametrize("file", SOURCES)
+
+def every_source(test):
+    """Makes one test of all files, because so many small ones would take longer."""
+
+    def on_each_file():
+        failed = []
+        for file in SOURCES:
+            try:
+                test(file)
+            except AssertionError as error:
+                failed.append(f"{file}: {error}")
+        assert not failed, "\n".join(failed)
+
+    on_each_file.__name__, on_each_file.__doc__ = test.__name__, test.__doc__
+    return on_each_file
+
+
 every_init = pytest.mark.parametrize(
     "file", [file for file in SOURCES if file.endswith("__init__.py")]
 )
@@ -183,6 +199,7 @@ def test_a_file_says_what_it_is_for(file):
 
 
 @every_init
+@pytest.mark.same_on_each_backend(every=9)
 def test_an_init_file_only_exports(file):
     if file.startswith("_backend/"):
         # It takes the file of the backend that runs.
@@ -277,6 +294,7 @@ def test_something_is_public():
 
 
 @every_public_object
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_docstring_has_its_sections_in_order(path):
     found = list(sections_of(PUBLIC[path]))
     assert found == sorted(found, key=SECTIONS.index)
@@ -287,6 +305,7 @@ def test_a_docstring_has_its_sections_in_order(path):
 
 
 @every_public_object
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_docstring_describes_each_argument_in_order(path):
     text = sections_of(PUBLIC[path]).get("Args", "")
     described = re.findall(r"^    \*{0,2}(\w+):", text, re.M)
@@ -294,6 +313,7 @@ def test_a_docstring_describes_each_argument_in_order(path):
 
 
 @every_public_object
+@pytest.mark.same_on_each_backend(every=9)
 def test_a_docstring_names_each_default(path):
     text = sections_of(PUBLIC[path]).get("Args", "")
     entries = re.split(r"\n    (?=\S)", text)[1:]

@@ -72,6 +72,7 @@ def test_the_folders_are_the_public_ones():
 
 
 @every_public_class
+@pytest.mark.same_on_each_backend
 def test_a_class_is_importable_from_its_folder_and_from_the_package(folder, cls):
     assert cls.__module__ == f"keras_initx.{folder}"
     assert getattr(importlib.import_module(cls.__module__), cls.__name__) is cls

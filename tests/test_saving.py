@@ -55,6 +55,7 @@ def assert_equal_kernels(one, other, shape=LONG_SHAPE):
 
 
 @every_argument
+@pytest.mark.same_on_each_backend
 def test_the_config_is_the_arguments_of_the_constructor(row, arguments):
     parameters = inspect.signature(row.cls).parameters
     given = {**row.required, **arguments}
@@ -68,6 +69,7 @@ def test_the_config_is_the_arguments_of_the_constructor(row, arguments):
 
 
 @every_argument
+@pytest.mark.same_on_each_backend
 def test_a_config_gives_an_equal_initializer(row, arguments):
     seed = {"seed": 7} if row.is_random else {}
     original = row.make(**{**seed, **arguments})
@@ -125,6 +127,7 @@ def test_a_copy_of_looks_linear_copies_a_base_of_keras():
 
 
 @every_argument
+@pytest.mark.same_on_each_backend
 def test_numbers_of_numpy_become_plain_ones(row, arguments):
     plain = {name: value for name, value in arguments.items() if name != "seed"}
     of_numpy = {name: in_numpy(value) for name, value in plain.items()}

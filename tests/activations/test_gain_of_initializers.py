@@ -158,6 +158,7 @@ def test_a_model_that_fit_builds():
     "value",
     [0, -1.0, math.nan, True, "no_such", "2.0", [1.0], {}, object(), layers.LeakyReLU],
 )
+@pytest.mark.same_on_each_backend
 def test_a_gain_that_is_none_is_refused(row, value):
     message = (
         f"`{row.name}` needs `gain` to be a finite number above 0, or an activation. "

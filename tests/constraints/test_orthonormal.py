@@ -39,6 +39,7 @@ def matrix_with(values, rows, columns, seed=0):
 
 @pytest.mark.parametrize("shape", [(6, 6), (20, 7), (7, 20), (1, 5), (5, 1), (1, 1)])
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.same_on_each_backend
 def test_the_nearest_orthonormal_matrix(shape, scale):
     matrix = scale * np.random.default_rng(0).normal(size=shape)
     found = to_numpy(Orthonormal()(tensor(matrix)))

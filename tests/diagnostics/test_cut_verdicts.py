@@ -60,9 +60,13 @@ def pasted(text, **names):
 # Nothing trains
 
 
-def test_nothing_trains():
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_nothing_trains(is_whole):
     model = chain(dense("a"), head())
-    model.trainable = False
+    if is_whole:
+        model.trainable = False
+    else:
+        freeze(model, "a", "head")
     assert told(model, y=None, loss=None) == [("nothing_trains", None)]
     text = text_of(model)
     assert text == (

@@ -781,6 +781,7 @@ class Fragile(layers.Layer):
 
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3])
+@pytest.mark.same_on_each_backend
 def test_the_model_is_what_it_was_after_an_error(fails_at):
     keras.utils.clear_session()
     inner, fragile = restless_model(is_large=False), Fragile()

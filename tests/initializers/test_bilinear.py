@@ -59,6 +59,7 @@ CASES = [
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize(("kernel_size", "strides"), CASES)
+@pytest.mark.same_on_each_backend
 def test_it_is_bilinear_upsampling(kernel_size, strides, padding):
     rank = len(strides)
     is_equal = len(set(strides)) == 1

@@ -90,6 +90,7 @@ def test_the_map_is_that_of_a_keras_layer(kernel_size, dilation):
 @pytest.mark.parametrize("size", [1, 2, 4, 8, 33])
 @pytest.mark.parametrize("kernel_size", [1, 3, 5, 9])
 @pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.same_on_each_backend
 def test_the_gain_of_odd_sizes_follows_from_the_eigenvalues(
     name, size, kernel_size, dilation
 ):
@@ -101,6 +102,7 @@ def test_the_gain_of_odd_sizes_follows_from_the_eigenvalues(
 @every_law
 @pytest.mark.parametrize("size", [3, 8, 24])
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(4, 1), (6, 1), (4, 2), (4, 3)])
+@pytest.mark.same_on_each_backend
 def test_the_gain_of_even_sizes_follows_from_powers(name, size, kernel_size, dilation):
     matrix = variance_map(SHARES[name](kernel_size), size, dilation)
     if dilation > 1:
@@ -135,6 +137,7 @@ def test_the_figures_of_the_docstring():
 
 @pytest.mark.parametrize(("kernel_size", "error"), [(3, 1e-12), (9, 1e-6), (31, 1e-4)])
 @every_law
+@pytest.mark.same_on_each_backend
 def test_the_gain_of_a_long_axis(name, kernel_size, error):
     root = np.linalg.eigvalsh(variance_map(SHARES[name](kernel_size), 520)).max()
     assert border_gain(kernel_size, 520, name) ** -2 == pytest.approx(root, abs=error)
@@ -150,6 +153,7 @@ def test_even_sizes_on_a_long_axis_are_near_their_limit():
 
 
 @every_law
+@pytest.mark.same_on_each_backend
 def test_an_image_has_the_product_of_its_axes(name):
     maps = [
         variance_map(SHARES[name](k), n, d)
@@ -163,6 +167,7 @@ def test_an_image_has_the_product_of_its_axes(name):
 @every_law
 @pytest.mark.parametrize("kernel_size", [(3, 3), (4, 2)])
 @pytest.mark.parametrize("depth", [1, 2, 25])
+@pytest.mark.same_on_each_backend
 def test_a_finite_depth_ends_where_it_started(name, kernel_size, depth):
     one, other = (
         variance_map(SHARES[name](k), n)
@@ -186,6 +191,7 @@ def test_a_great_depth_has_the_gain_of_many_layers():
 @every_law
 @pytest.mark.parametrize("kernel_size", [3, 5])
 @pytest.mark.parametrize("size", [4, 8, 40])
+@pytest.mark.same_on_each_backend
 def test_the_mean_square_falls_once_and_not_below_the_bound(name, kernel_size, size):
     layer = variance_map(SHARES[name](kernel_size), size)
     layer *= border_gain(kernel_size, size, name) ** 2
@@ -298,6 +304,7 @@ def test_one_tap_loses_nothing(initializer):
 class TestImageSize:
     @pytest.mark.parametrize("image_size", [6, [6, 9], (6, 9), np.int64(6)])
     @pytest.mark.parametrize("kernel_size", [(3, 3), (4, 1)])
+    @pytest.mark.same_on_each_backend
     def test_it_multiplies_by_the_border_gain(self, cls, image_size, kernel_size):
         shape = (*kernel_size, 4, 6)
         kernel = to_numpy(cls(gain=0.7, image_size=image_size, seed=1)(shape))
@@ -341,6 +348,7 @@ class TestImageSize:
         np.testing.assert_array_equal(to_numpy(kernel), to_numpy(layer.kernel))
 
     @pytest.mark.parametrize("value", [0, -1, 1.5, True, "8", [], [8, 0], [8, 2.0]])
+    @pytest.mark.same_on_each_backend
     def test_what_is_no_size_is_refused(self, cls, value):
         message = (
             f"`{cls.__name__}` needs `image_size` to be an integer of at least 1, or a "
@@ -376,6 +384,7 @@ HINTS = {
 
 @pytest.mark.parametrize("name", ["kernel_size", "image_size", "dilation_rate"])
 @pytest.mark.parametrize("value", [0, 2.5, None, "3", [3, 0], []])
+@pytest.mark.same_on_each_backend
 def test_sizes_that_are_none(name, value):
     arguments = {"kernel_size": 3, "image_size": 8, name: value}
     message = (
@@ -460,6 +469,7 @@ def test_a_tap_that_leaves_the_image_within_a_depth():
 
 @every_law
 @pytest.mark.parametrize("kernel_size", [2, 4])
+@pytest.mark.same_on_each_backend
 def test_nothing_arrives_where_every_path_ends(name, kernel_size):
     """Each small image and dilation: the map of variances is nilpotent, or not."""
     seen = set()

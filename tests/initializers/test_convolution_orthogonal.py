@@ -34,6 +34,7 @@ def assert_orthogonal_convolution(kernel, gain=1.0):
 
 @pytest.mark.parametrize("channels", [(4, 4), (3, 6), (6, 3), (1, 5), (5, 1), (1, 1)])
 @pytest.mark.parametrize("kernel_size", KERNEL_SIZES)
+@pytest.mark.same_on_each_backend
 def test_all_singular_values_of_the_symbol_are_the_gain(kernel_size, channels):
     kernel = ConvolutionOrthogonal(0.7, seed=2)((*kernel_size, *channels))
     assert_orthogonal_convolution(kernel, 0.7)

@@ -159,6 +159,7 @@ def counted_fans(layer, shape):
 
 
 @every_layer
+@pytest.mark.same_on_each_backend
 def test_the_fans_are_those_of_the_jacobian(name):
     layer, shape, arguments = LAYERS[name]
     counted = counted_fans(layer, shape)

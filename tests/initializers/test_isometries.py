@@ -60,6 +60,7 @@ def transposed(kernel_size, outputs, cls=ConvolutionOrthogonal, **arguments):
 @every_kernel
 @every_stride
 @pytest.mark.parametrize("channels", [(2, 3), (3, 3), (1, 4)])
+@pytest.mark.same_on_each_backend
 def test_full_padding_keeps_every_norm(kernel_size, strides, channels):
     inputs, outputs = channels
     matrix = jacobian(transposed(kernel_size, outputs, strides=strides), 4, inputs)
@@ -70,6 +71,7 @@ def test_full_padding_keeps_every_norm(kernel_size, strides, channels):
 @every_kernel
 @every_stride
 @pytest.mark.parametrize("channels", [(3, 2), (3, 3), (4, 1)])
+@pytest.mark.same_on_each_backend
 def test_valid_padding_forgets_and_keeps_the_rest(kernel_size, strides, channels):
     inputs, outputs = channels
     matrix = jacobian(convolution(kernel_size, outputs, strides=strides), 6, inputs)
@@ -81,6 +83,7 @@ def test_valid_padding_forgets_and_keeps_the_rest(kernel_size, strides, channels
 @every_kernel
 @every_stride
 @pytest.mark.parametrize("channels", [(3, 2), (3, 3), (2, 3)])
+@pytest.mark.same_on_each_backend
 def test_circular_padding(kernel_size, strides, channels):
     inputs, outputs = channels
     layer = convolution(kernel_size, outputs, strides=strides)

@@ -128,6 +128,7 @@ def must_know_its_axes(use, short_id):
 
 @every_use
 @every_id
+@pytest.mark.same_on_each_backend
 def test_a_string_works_in_each_layer(use, short_id):
     if must_know_its_axes(use, short_id):
         with pytest.raises(ValueError, match="`LooksLinear` needs to know that"):
@@ -156,6 +157,7 @@ def test_a_string_works_in_each_layer(use, short_id):
         ("float16", "float16"),
     ],
 )
+@pytest.mark.same_on_each_backend
 def test_a_string_works_under_each_dtype_policy(kind, row, policy, of_variables):
     layer, output = built_and_called(USES[kind], row.ids[0], dtype=policy)
     assert np.isfinite(to_numpy(output)).all()

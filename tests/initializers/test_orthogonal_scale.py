@@ -54,6 +54,7 @@ every_kernel = pytest.mark.parametrize("name", KERNELS)
 
 @every_class
 @every_kernel
+@pytest.mark.same_on_each_backend
 def test_each_unit_has_the_gain_as_its_norm(cls, name):
     """On average: a unit that sums inputs of mean square 1 then has that of gain^2."""
     shape, arguments, units, strides = KERNELS[name]
@@ -77,6 +78,7 @@ def test_the_variance_is_that_of_the_fan_rule(name):
 
 @every_class
 @every_kernel
+@pytest.mark.same_on_each_backend
 def test_it_is_a_multiple_of_the_isometry(cls, name):
     shape, arguments, _, strides = KERNELS[name]
     plain = to_numpy(cls(0.7, seed=1, **arguments)(shape))
@@ -92,6 +94,7 @@ def test_it_is_a_multiple_of_the_isometry(cls, name):
 
 @every_class
 @every_kernel
+@pytest.mark.same_on_each_backend
 def test_strides_change_nothing_of_an_isometry(cls, name):
     shape, arguments, _, _ = KERNELS[name]
     without = {key: value for key, value in arguments.items() if key != "strides"}

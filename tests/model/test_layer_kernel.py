@@ -121,6 +121,7 @@ def built(name):
 
 
 @every_layer
+@pytest.mark.same_on_each_backend
 def test_the_axes_are_those_for_initializers(name):
     layer, _, _ = built(name)
     described = layer_kernel(layer)
@@ -133,6 +134,7 @@ def test_the_axes_are_those_for_initializers(name):
 
 
 @every_layer
+@pytest.mark.same_on_each_backend
 def test_factors_of_the_units_act_as_factors_of_the_kernel(name):
     layer, x, generator = built(name)
     described = layer_kernel(layer)
@@ -151,12 +153,14 @@ def test_factors_of_the_units_act_as_factors_of_the_kernel(name):
 
 
 @every_layer
+@pytest.mark.same_on_each_backend
 def test_one_factor_serves_all_units(name):
     layer, _, _ = built(name)
     assert layer_kernel(layer).on_kernel(np.full((1, 1, 1), 3.0)).shape == ()
 
 
 @every_layer
+@pytest.mark.same_on_each_backend
 def test_a_shift_of_the_units_is_one_of_the_bias(name):
     layer, x, generator = built(name)
     described = layer_kernel(layer)

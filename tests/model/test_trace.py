@@ -431,6 +431,7 @@ def test_nothing_stays_on_the_model(restless, train_mode):
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
 @pytest.mark.parametrize("event", ["enter", "pre_activation", "leave"])
 @pytest.mark.parametrize("name", ["a", "query", "restless", "lstm"])
+@pytest.mark.same_on_each_backend
 def test_nothing_stays_whatever_is_raised(restless, error, event, name):
     model = restless
     before = picture(model)

@@ -68,6 +68,7 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("target", [1.0, 0.5])
+@pytest.mark.same_on_each_backend
 def test_the_gates_get_the_target_over_all_steps(name, target):
     keras.utils.set_random_seed(0)
     model = MODELS[name]()
