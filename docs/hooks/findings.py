@@ -63,11 +63,10 @@ def told(result: dict[str, Any], last: dict[str, Any] | None) -> str:
         return f"{_printed(result['output'])}**Mended:** not so with {now}.{before}\n"
     output = "" if last is None else _printed(last["output"])
     if result["status"] == "missing":
-        return f"{output}Not run in this build, which has no `{result['needs']}`.{before}\n"
-    return (
-        f"{output}**Changed:** with {now} this code ends in "
-        f"`{result['error']}`.{before}\n"
-    )
+        why = f"Not run in this build, which has no `{result['needs']}`."
+    else:
+        why = f"**Changed:** with {now} this code ends in `{result['error']}`."
+    return f"{output}{why}{before}\n"
 
 
 @functools.cache
