@@ -20,6 +20,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import warnings
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,8 @@ def _words(versions: dict[str, str]) -> str:
 
 
 def _printed(output: str) -> str:
-    return f"```text\n{output.rstrip()}\n```\n\n"
+    lines = [textwrap.fill(line, 88) for line in output.rstrip().splitlines()]
+    return "\n".join(["```text", *lines, "```", "", ""])
 
 
 if __name__ == "__main__":
