@@ -55,14 +55,23 @@ def as_text(
 
 
 def as_html(head: Sequence[str], rows: Sequence[Sequence[str]], summary: str) -> str:
-    """The same in HTML, with one paragraph for each line of the summary."""
+    """The same in HTML, with one paragraph for each line of the summary.
+
+    A line that is an address is a link.
+    """
 
     def line(cells: Sequence[str], tag: str) -> str:
         marked = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
         return f"<tr>{marked}</tr>"
 
+    def paragraph(text: str) -> str:
+        words = html.escape(text.strip())
+        if words.startswith("https://"):
+            words = f'<a href="{words}">{words}</a>'
+        return f"<p>{words}</p>"
+
     body = "".join(line(row, "td") for row in rows)
-    words = "".join(f"<p>{html.escape(text)}</p>" for text in summary.splitlines())
+    words = "".join(map(paragraph, summary.splitlines()))
     return (
         f"<table><thead>{line(head, 'th')}</thead><tbody>{body}</tbody></table>{words}"
     )

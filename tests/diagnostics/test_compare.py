@@ -562,6 +562,10 @@ def test_it_prints_as_a_table(comparison):
     for (first, *_), name in zip(verdicts, FIVE, strict=True):
         assert first.title in lines[7]
         assert f"{name}: {first}" in lines
+    links = [line for line in lines if line.startswith("  https://")]
+    assert lines[-len(links) :] == links
+    faults = {v.url for each in verdicts for v in each if v.kind != "healthy"}
+    assert sorted(links) == sorted(f"  {url}" for url in faults)
     assert str(comparison) == repr(comparison)
     assert "The standard deviation of each layer's output." in lines
 

@@ -1,6 +1,7 @@
 """The page of verdicts: a section for each kind, whose network has it."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import keras
@@ -9,17 +10,18 @@ import pytest
 from catalogue import BACKEND
 
 import keras_initx
+from keras_initx._report.documentation import DOCUMENTATION
 from keras_initx.diagnostics import VerdictKind
 from keras_initx.diagnostics._judge.effects import EFFECTS
 from keras_initx.diagnostics._judge.judges import JUDGES, JUDGES_OF_WEIGHTS
+from keras_initx.diagnostics._judge.verdict import Verdict
 
 pytestmark = pytest.mark.same_on_each_backend(every=9)
 
-PAGE = Path(__file__).parents[2] / "docs" / "verdicts.md"
-SECTIONS = dict(
-    re.findall(r"^## `(\w+)`\n(.*?)(?=^##? |\Z)", PAGE.read_text("utf-8"), re.M | re.S)
-)
-INTRODUCTION = PAGE.read_text("utf-8").partition("\n## `")[0]
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "verdicts.md").read_text("utf-8")
+SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", PAGE, re.M | re.S))
+INTRODUCTION = PAGE.partition("\n### `")[0]
 FAULTS = [kind for kind in VerdictKind if kind != VerdictKind.HEALTHY]
 
 
@@ -52,6 +54,22 @@ def report_on(kind):
 
 def test_each_kind_has_its_section_in_order():
     assert list(SECTIONS) == [kind.value for kind in VerdictKind]
+
+
+def test_the_address_of_a_kind_is_that_of_its_section():
+    """Markdown makes the anchor of a heading that is one word from this word."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    addresses = project.get("urls", {"Documentation": DOCUMENTATION})
+    assert addresses["Documentation"] == DOCUMENTATION
+    url = Verdict("dead_units", None, "").url
+    assert url == f"{DOCUMENTATION}verdicts/#dead_units"
+
+
+def test_each_fault_has_a_symptom():
+    table = INTRODUCTION.partition("## By symptom")[2].partition("\n## ")[0]
+    links = re.findall(r"\[`(\w+)`\]\(#(\w+)\)", table)
+    assert {shown for shown, _ in links} == {anchor for _, anchor in links}
+    assert {anchor for _, anchor in links} == set(FAULTS)
 
 
 def test_each_kind_has_its_judge():

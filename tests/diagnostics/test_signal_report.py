@@ -1008,6 +1008,19 @@ def test_it_prints_as_a_table(report):
     assert str(report) == repr(report)
 
 
+def test_each_fault_has_its_address_below_it():
+    """Code finds the address of the healthy; a reader does not need it."""
+    faults = [Verdict(kind, "a", "in 'a'.") for kind in ("dead_units", "forgets")]
+    *_, first, below_first, second, below_second = str(
+        SignalReport(Seen([LayerRow("a", "Dense")]), faults)
+    ).splitlines()
+    assert (first, second) == tuple(map(str, faults))
+    assert [below_first, below_second] == [f"  {fault.url}" for fault in faults]
+    healthy = SignalReport(Seen([]), [Verdict("healthy", None, "nothing.")])
+    assert "https://" not in str(healthy)
+    assert healthy.to_dict()["verdicts"][0]["url"].endswith("#healthy")
+
+
 def test_a_column_of_nothing_is_left_out():
     model = keras.Sequential([keras.Input((3,)), dense("a", 2)])
     head, *_ = str(signal_report(model, batch(4, 3))).splitlines()
@@ -1029,6 +1042,7 @@ def test_html_shows_each_text_as_it_is():
     html = SignalReport(Seen([row]), [verdict])._repr_html_()
     assert "<td>&lt;b&gt;</td>" in html
     assert "<p>Dead units: in &#x27;&lt;b&gt;&#x27; &amp; more.</p>" in html
+    assert f'<p><a href="{verdict.url}">{verdict.url}</a></p>' in html
     assert "<b>" not in html
 
 

@@ -10,6 +10,7 @@ from keras import layers, ops
 from limits import SIGMAS
 
 from keras_initx import HaarOrthogonal, lsuv, signal_report
+from keras_initx._report.documentation import DOCUMENTATION
 from keras_initx.diagnostics._judge.verdict import Verdict
 from keras_initx.diagnostics._judge.verdicts import verdicts
 from keras_initx.diagnostics._measure.rows import KernelRow, LayerRow
@@ -872,7 +873,9 @@ def test_how_a_verdict_reads():
         "title": "SELU without lecun_normal",
         "layer": None,
         "text": "text",
+        "url": verdict.url,
     }
+    assert verdict.url == f"{DOCUMENTATION}verdicts/#selu_without_lecun_normal"
 
 
 def test_a_healthy_network():

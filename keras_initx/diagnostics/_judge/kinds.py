@@ -10,10 +10,11 @@ class VerdictKind(enum.StrEnum):
     """The kinds of verdicts: stable names that code can compare.
 
     Each member is a string, and equal to the `kind` of a verdict. `docs/verdicts.md`
-    has a section on each: what is measured, the threshold and where it comes from, a
-    network that has the fault, and the remedy. They stand in the order of that page:
-    the data, the targets, the outputs and the loss, what trains, the kernels, single
-    layers, recurrent layers, the signal by depth, the gradient and the first update.
+    has a section on each, and the `url` of a verdict is its address: what is measured,
+    the threshold and where it comes from, a network that has the fault, and the remedy.
+    They stand in the order of that page: the data, the targets, the outputs and the
+    loss, what trains, the kernels, single layers, recurrent layers, the signal by
+    depth, the gradient and the first update.
 
     Examples:
     >>> keras_initx.diagnostics.VerdictKind.DEAD_UNITS == "dead_units"

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_initx._report.documentation import DOCUMENTATION
+
 HEALTHY = "healthy"
 
 # The kinds whose titles are not their own words.
@@ -35,6 +37,11 @@ class Verdict:
         return _TITLES.get(self.kind, self.kind.replace("_", " "))
 
     @property
+    def url(self) -> str:
+        """The section of the documentation on this kind."""
+        return f"{DOCUMENTATION}verdicts/#{self.kind}"
+
+    @property
     def is_of_gradient(self) -> bool:
         """Whether it is about the gradient, or what it does, and not the signal."""
         return self.kind.endswith(("gradient", "update"))
@@ -46,6 +53,7 @@ class Verdict:
             "title": self.title,
             "layer": self.layer,
             "text": self.text,
+            "url": self.url,
         }
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from keras_initx._report.picture import finite, legend, log_scale, name_depth
 from keras_initx._report.table import Tabular, number
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._show.report import SignalReport
+from keras_initx.diagnostics._show.summary import links
 
 _LEGEND = "The standard deviation of each layer's output."
 # Each line differs from the others without its colour.
@@ -106,11 +107,13 @@ class Comparison(Tabular):
                 for report in reports
             ]
             lines.append(["verdict" if place == 0 else "", "", *titles])
-        words = [
-            f"{name}: {verdict}"
+        told = [
+            (name, verdict)
             for name, report in self.reports.items()
             for verdict in report.verdicts
         ]
+        words = [f"{name}: {verdict}" for name, verdict in told]
+        words += links(verdict for _, verdict in told)
         heads = ["layer", "type", *self.reports]
         return heads, lines, "\n".join([_LEGEND, "", *words])
 

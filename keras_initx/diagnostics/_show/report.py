@@ -43,8 +43,9 @@ class SignalReport(RowReport[LayerRow]):
             `tokens_std`.
         verdicts: list of verdicts, each with the attributes `kind` (an identifier, such
             as `"vanishing_signal"`), `title` (the same in words), `layer` (the path of
-            the first layer where it goes wrong) and `text`. Never empty: a network that
-            looks healthy has one verdict of the kind `"healthy"`.
+            the first layer where it goes wrong), `text` and `url` (where to read on).
+            Never empty: a network that looks healthy has one verdict of the kind
+            `"healthy"`.
         training: bool. Whether the model was called as in training.
         has_signal: bool. Whether the model was called, and not only its weights looked
             at.

@@ -1,7 +1,9 @@
 """The lines below the table of a report."""
 
+from collections.abc import Iterable
+
 from keras_initx._report.table import number
-from keras_initx.diagnostics._judge.verdict import Verdict
+from keras_initx.diagnostics._judge.verdict import HEALTHY, Verdict
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.seen import Seen
 from keras_initx.diagnostics._show.report_table import percent
@@ -31,7 +33,16 @@ def summary_of(seen: Seen, verdicts: list[Verdict]) -> str:
     lines += [_over_time(row) for row in seen.rows if row.over_time is not None]
     if seen.jacobian is not None:
         lines.append(str(seen.jacobian))
-    return "\n".join([*lines, "", *map(str, verdicts)])
+    lines.append("")
+    for verdict in verdicts:
+        lines += [str(verdict), *links([verdict])]
+    return "\n".join(lines)
+
+
+def links(verdicts: Iterable[Verdict]) -> list[str]:
+    """The addresses of the sections on faults, each once and on a line of its own."""
+    faults = (verdict for verdict in verdicts if verdict.kind != HEALTHY)
+    return [f"  {url}" for url in dict.fromkeys(fault.url for fault in faults)]
 
 
 def _features(row: LayerRow) -> str:
