@@ -42,8 +42,7 @@ def on_page_markdown(
     markdown: str, page: Page, config: MkDocsConfig, files: Files
 ) -> str:
     """Rewrites the links of a page, and leaves one title to it."""
-    source = page.file.src_uri
-    folder = posixpath.dirname(PAGES.get(source, f"docs/{source}"))
+    folder = posixpath.dirname(_place_of(page.file.src_uri))
 
     def rewritten(link: re.Match[str]) -> str:
         return link[1] + _target(link[2], folder, page, config, files)
@@ -61,6 +60,12 @@ def outside_of_code(markdown: str, change: Callable[[str], str]) -> str:
         parts += [change(markdown[end : fence.start()]), fence[0]]
         end = fence.end()
     return "".join([*parts, change(markdown[end:])])
+
+
+def _place_of(source: str) -> str:
+    """Where a page of the site stands in the repository."""
+    is_tutorial = source.startswith("tutorials/")
+    return source if is_tutorial else PAGES.get(source, f"docs/{source}")
 
 
 def _target(

@@ -34,7 +34,7 @@ def on_config(config: MkDocsConfig) -> None:
 @event_priority(50)
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Adds pages, pictures, and the notebooks themselves to be downloaded."""
-    generated = {"tutorials/index.md": _index()}
+    files.append(File.generated(config, "tutorials/index.md", content=_index()))
     for source, page in _PAGES.items():
         notice = (
             f"*This page is a notebook that was run. [Download it](download/{page.name}"
