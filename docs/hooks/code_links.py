@@ -2,7 +2,6 @@
 
 import html
 import re
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
@@ -32,7 +31,9 @@ def on_page_content(
         file = files.get_file_from_path(source) if source else None
         if file is None or is_here or name in _AMBIGUOUS:
             return code[0]
-        return f'<a href="{file.url_relative_to(page.file)}{mark}{anchor}">{code[0]}</a>'
+        return (
+            f'<a href="{file.url_relative_to(page.file)}{mark}{anchor}">{code[0]}</a>'
+        )
 
     parts = _CLOSED.split(content)
     # Each group of the pattern gives a part of its own.

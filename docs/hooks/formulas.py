@@ -19,7 +19,8 @@ def on_page_content(content: str, page: Page, **_: Any) -> str:
         return mathml(formula[1], "inline", page.file.src_uri)
 
     def block(formula: re.Match[str]) -> str:
-        return f'<div class="formula">{mathml(formula[1], "block", page.file.src_uri)}</div>'
+        found = mathml(formula[1], "block", page.file.src_uri)
+        return f'<div class="formula">{found}</div>'
 
     return _BLOCK.sub(block, _INLINE.sub(inline, content))
 

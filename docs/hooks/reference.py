@@ -65,9 +65,7 @@ def _ids(member: Any) -> str:
     return ", ".join(f'`"{short_id}"`' for short_id in site_names.ids_of(member))
 
 
-def _page(
-    namespace: str, name: str, member: Any, tutorials: list[NotebookPage]
-) -> str:
+def _page(namespace: str, name: str, member: Any, tutorials: list[NotebookPage]) -> str:
     """The page of one public name."""
     entry = site_names.formulas().get(name, {})
     picture = site_names.panels_of(name)

@@ -7,7 +7,6 @@ linked there; any other file of the repository is linked on GitHub.
 import posixpath
 import re
 from collections.abc import Callable
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority, get_plugin_logger

@@ -122,7 +122,7 @@ def _printed(text: str) -> str:
     """What a terminal shows: without colours, and the last state of progress bars."""
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
     while "\b" in text:
-        text = re.sub(r"[^\b\n]?\b", "", text, count=1)
+        text = re.sub(r"[^\x08\n]?\x08", "", text, count=1)
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
