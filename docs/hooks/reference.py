@@ -52,12 +52,12 @@ def _overview(namespace: str) -> str:
     with_ids = any(site_names.ids_of(member) for member in members.values())
     lines = [f"# {site_names.NAMESPACES[namespace]}", ""]
     lines += [f"What `keras_initx.{namespace}` holds.", ""]
-    lines.append(f"| name |{' string |' if with_ids else ''} what it does |")
-    lines.append(f"|---|{'---|' if with_ids else ''}---|")
+    lines.append(f"| name | what it does |{' string |' if with_ids else ''}")
+    lines.append(f"|---|---|{'---|' if with_ids else ''}")
     for name, member in members.items():
         ids = f" {_ids(member)} |" if with_ids else ""
         summary = site_names.summary_of(member).replace("|", r"\|")
-        lines.append(f"| [`{name}`]({name}.md) |{ids} {summary} |")
+        lines.append(f"| [`{name}`]({name}.md) | {summary} |{ids}")
     return "\n".join([*lines, ""])
 
 
@@ -72,7 +72,7 @@ def _page(namespace: str, name: str, member: Any, tutorials: list[NotebookPage])
     parts = [f"# {name}", site_names.summary_of(member)]
     if "formula" in entry:
         parts.append(f"$$\n{entry['formula'].strip()}\n$$")
-    parts.append(entry.get("when", ""))
+    parts += [entry.get(key, "") for key in ("where", "when", "not_when")]
     parts.append(_call(f"keras_initx.{namespace}.{name}", member))
     if picture:
         parts += [f"![{_alternative(name)}](../../{picture}){{ .panels }}"]
@@ -125,15 +125,14 @@ def _tutorials(
     name: str, member: Any, entry: dict[str, str], tutorials: list[NotebookPage]
 ) -> str:
     """Links to the notebooks that use it; the one that explains it comes first."""
-    main = entry.get("tutorial", "")
+    main = entry.get("tutorial", "").removesuffix(".ipynb")
     found = sorted(
         (
             page
             for page in tutorials
-            if page.source.endswith(f"/{main}")
-            or site_names.uses(page.code, name, member)
+            if page.name == main or site_names.uses(page.code, name, member)
         ),
-        key=lambda page: not page.source.endswith(f"/{main}"),
+        key=lambda page: page.name != main,
     )
     links = [f"- [{page.title}](../../{page.source})" for page in found]
     return "\n".join(["## Tutorials", "", *links]) if links else ""
