@@ -27,12 +27,12 @@ def markdown_of(member: Any, heading: str = "## ") -> str:
     """All of a docstring after its first sentence."""
     text = inspect.getdoc(member) or ""
     parts = _START.split(text)
-    prose = parts[0].partition("\n\n")[2].strip()
+    prose = parts[0].partition("\n\n")[2].strip("\n")
     sections = [
         f"{heading}{TITLES[name]}\n\n{_section(name, body)}"
         for name, body in zip(parts[1::2], parts[2::2], strict=True)
     ]
-    return "\n\n".join([prose, *sections]).strip()
+    return "\n\n".join([prose.rstrip(), *sections]).strip("\n")
 
 
 def sections_of(member: Any) -> set[str]:
