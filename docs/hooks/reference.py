@@ -1,5 +1,6 @@
 """Adds a page for each public name, and a table for each namespace."""
 
+import json
 from typing import Any
 
 import site_names
@@ -9,6 +10,8 @@ from mkdocs.structure.files import File, Files
 from site_docstrings import markdown_of, sections_of, signature_of
 from site_navigation import fill
 from site_notebooks import NotebookPage, notebooks, read
+
+import keras_initx
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -51,7 +54,7 @@ def _overview(namespace: str) -> str:
     members = site_names.public_names()[namespace]
     with_ids = any(site_names.ids_of(member) for member in members.values())
     lines = [f"# {site_names.NAMESPACES[namespace]}", ""]
-    lines += [f"What `keras_initx.{namespace}` holds.", ""]
+    lines += [site_names.summary_of(getattr(keras_initx, namespace)), ""]
     lines.append(f"| name | what it does |{' string |' if with_ids else ''}")
     lines.append(f"|---|---|{'---|' if with_ids else ''}")
     for name, member in members.items():
@@ -69,7 +72,10 @@ def _page(namespace: str, name: str, member: Any, tutorials: list[NotebookPage])
     """The page of one public name."""
     entry = site_names.formulas().get(name, {})
     picture = site_names.panels_of(name)
-    parts = [f"# {name}", site_names.summary_of(member)]
+    summary = site_names.summary_of(member)
+    # What search engines show.
+    description = json.dumps(f"keras_initx.{namespace}.{name}: {summary}")
+    parts = [f"---\ndescription: {description}\n---", f"# {name}", summary]
     if "formula" in entry:
         parts.append(f"$$\n{entry['formula'].strip()}\n$$")
     parts += [entry.get(key, "") for key in ("where", "when", "not_when")]

@@ -1,4 +1,4 @@
-"""Cells with much text get the class `long`, so that wide tables do not squeeze them."""
+"""Cells with much text get the class `long`: wide tables do not squeeze them."""
 
 import re
 from typing import Any
