@@ -27,8 +27,8 @@ NAMESPACES = {
     "config": "Settings",
     "saving": "Saving",
 }
-# These need a formula and a picture of what they do.
-ILLUSTRATED = ("initializers", "schemes")
+# What needs a formula and a picture of what it does: classes here, functions there.
+ILLUSTRATED = {"initializers": inspect.isclass, "schemes": inspect.isfunction}
 
 
 @cache
@@ -98,8 +98,10 @@ def panels_of(name: str) -> str | None:
 def without_illustration() -> list[str]:
     """What an initializer or a scheme still lacks, in words."""
     missing = []
-    for namespace in ILLUSTRATED:
-        for name in public_names()[namespace]:
+    for namespace, is_illustrated in ILLUSTRATED.items():
+        for name, member in public_names()[namespace].items():
+            if not is_illustrated(member):
+                continue
             if "formula" not in formulas().get(name, {}):
                 missing.append(f"{name} has no formula in docs/formulas.toml")
             if panels_of(name) is None:
