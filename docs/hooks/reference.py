@@ -91,7 +91,7 @@ def _call(path: str, member: Any) -> str:
     """How it is called, and the strings that mean it."""
     ids = _ids(member)
     strings = f"As a string: {ids}." if ids else ""
-    if isinstance(member, type) and not sections_of(member) & {"Args"}:
+    if isinstance(member, type) and "Args" not in sections_of(member):
         return f"`{path}`"
     return f"```python\n{signature_of(path, member)}\n```\n\n{strings}".strip()
 

@@ -55,8 +55,7 @@ def _example(body: str) -> str:
     for part in doctest.DocTestParser().parse(textwrap.dedent(body)):
         if isinstance(part, doctest.Example):
             lines += part.source.rstrip().split("\n")
-            lines += [f"# {line}".rstrip() for line in part.want.rstrip().split("\n")]
-            lines = lines if part.want else lines[:-1]
+            lines += [f"# {line}".rstrip() for line in part.want.splitlines()]
         elif part.strip():
             lines += ["", *(f"# {line}" for line in part.strip().split("\n"))]
     return "\n".join(["```python", *lines, "```"])

@@ -63,7 +63,7 @@ def on_page_content(content: str, page: Page, **_: Any) -> str:
 
 
 def _index() -> str:
-    """The notebooks with what each is about, and the scripts."""
+    """The notebooks, with what each is about."""
     lines = ["# Tutorials", ""]
     lines += ["Notebooks to run, each in less than three minutes on two cores.", ""]
     for page in _PAGES.values():
