@@ -108,12 +108,13 @@ def _methods(member: Any) -> list[str]:
     """The methods that a user calls. Those of Keras's protocol have no sections."""
     found = []
     for name, method in vars(member).items() if isinstance(member, type) else ():
-        is_public = not name.startswith("_") and name not in ("from_config", "call")
         bound = getattr(member, name)
-        if not is_public or not callable(bound) or not sections_of(bound):
+        # Without a docstring of its own it has that of Keras.
+        is_ours = not name.startswith("_") and method.__doc__ and sections_of(bound)
+        if not is_ours or not callable(bound):
             continue
-        owner = member.__name__ if isinstance(method, classmethod) else ""
-        call = signature_of(f"{owner}.{name}".lstrip("."), bound)
+        owner = f"{member.__name__}." if isinstance(method, classmethod) else ""
+        call = signature_of(f"{owner}{name}", bound)
         text = f"{site_names.summary_of(bound)}\n\n{markdown_of(bound, '#### ')}"
         found.append(f"### `{name}`\n\n```python\n{call}\n```\n\n{text}")
     return ["## Methods", *found] if found else []
