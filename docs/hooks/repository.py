@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.plugins import event_priority, get_plugin_logger
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from site_names import ROOT
@@ -26,7 +26,6 @@ _PLACES = {
 }
 _LINK = re.compile(r"(\]\(<?)([^)\s>]+)")
 _FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1[`~]* *$", re.MULTILINE | re.DOTALL)
-_LOG = get_plugin_logger("repository")
 
 
 @event_priority(40)
@@ -84,7 +83,7 @@ def _target(
     if (ROOT / place).exists() and not place.startswith(".."):
         kind = "tree" if (ROOT / place).is_dir() else "blob"
         return f"{config.repo_url.rstrip('/')}/{kind}/main/{place}{mark}{anchor}"
-    _LOG.warning(f"{page.file.src_uri}: {link!r} leads to no file.")
+    # MkDocs warns of a link that leads to no file.
     return link
 
 
