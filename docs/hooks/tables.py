@@ -9,7 +9,7 @@ from typing import Any
 from mkdocs.structure.pages import Page
 
 _CELL = re.compile(r"<td>((?:(?!</td>).)*)</td>", re.DOTALL)
-_CODE = re.compile(r"<code>([^<]{31,})</code>")
+_CODE = re.compile(r"<code>([^<]{41,})</code>")
 _MUCH = 40
 
 
