@@ -1,0 +1,272 @@
+"""Claims about residual networks and LSUV that need no more than three steps."""
+
+import _common
+import keras
+import lsuv
+import numpy as np
+
+import keras_initx
+from _claims.claim import SEEDS, Measured, claim, number, text_of, verdict
+from keras_initx.layers import Scale, ScaledWeightStandardization, Shift
+
+# The paper trains the factors and offsets at a tenth of the learning rate.
+SLOWER = 0.1
+
+
+def predicted(model, x):
+    """As float64."""
+    return np.asarray(model.predict(x, verbose=0), "float64")
+
+
+def dense(units, activation=None, **arguments):
+    """A dense layer with He's kernel."""
+    return keras.layers.Dense(
+        units, activation, kernel_initializer="he_normal", **arguments
+    )
+
+
+def fixup_block(x, width):
+    """A branch with the factor and the offsets of Fixup."""
+    h = dense(width, use_bias=False)(Shift(gradient_scale=SLOWER)(x))
+    h = keras.layers.ReLU()(Shift(gradient_scale=SLOWER)(h))
+    h = dense(width, use_bias=False)(Shift(gradient_scale=SLOWER)(h))
+    h = Scale(gradient_scale=SLOWER)(h)
+    return x + Shift(gradient_scale=SLOWER)(h)
+
+
+def residual_network(depth, width, block=fixup_block):
+    """A classifier of digits with `depth` residual blocks."""
+    inputs = keras.Input((8, 8, 1))
+    x = dense(width, "relu")(keras.layers.Flatten()(inputs))
+    for _ in range(depth):
+        x = block(x, width)
+    return keras.Model(inputs, keras.layers.Dense(10)(x))
+
+
+def third_update(network, data, rate):
+    """By how much the third step of SGD changes the logits, as root mean square."""
+    x, y = data[:2]
+    _common.compile_network(network)
+    network.optimizer.learning_rate = rate
+    for step in range(3):
+        before = predicted(network, x[:200])
+        place = slice(step * _common.BATCH_SIZE, (step + 1) * _common.BATCH_SIZE)
+        network.train_on_batch(x[place], y[place])
+    change = predicted(network, x[:200]) - before
+    return float(np.sqrt(np.mean(change**2)))
+
+
+@claim(
+    "residual",
+    "schemes.fixup initializers.FixupScaled layers.Scale layers.Shift",
+    "Zhang et al. 2019",
+    "A step of SGD changes the function by the same amount at any depth",
+    script="fixup.py",
+)
+def fixup_update(quick):
+    """The third update of the logits at two depths."""
+    depths, data = (2, 8) if quick else (10, 60), _common.load_data()
+    seeds = SEEDS[:1] if quick else SEEDS
+    networks = [residual_network(depth, 32) for depth in depths]
+    ours, he = [], []
+    for seed in seeds:
+        keras_initx.reinitialize(networks[0], seed=seed)
+        he.append(third_update(networks[0], data, 0.03))
+        ours.append([])
+        for network in networks:
+            keras_initx.reinitialize(network, seed=seed)
+            keras_initx.fixup(network)
+            ours[-1].append(third_update(network, data, 0.03))
+    ratios = [many / few for few, many in ours]
+    return Measured(
+        f"with {depths[1]} blocks {text_of(ratios)} times as much as with {depths[0]}; "
+        f"He, {depths[0]} blocks: {text_of(he, '.0e')}",
+        verdict(all(0.5 < ratio < 2 for ratio in ratios)),
+        f"{depths[0]} and {depths[1]} blocks of 2 dense layers of 32",
+        {"depths": depths, "updates": ours, "ratio": ratios, "he": he},
+        seeds=seeds,
+        rates=(0.03,),
+    )
+
+
+def stream(depth, width, rule, seed, x):
+    """The deviation of what a stack of pre-normalized blocks adds up."""
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((width,))
+    y = inputs
+    for _ in range(depth):
+        h = keras.layers.LayerNormalization()(y)
+        h = keras.layers.Dense(width)(keras.layers.Dense(4 * width, "gelu")(h))
+        y = y + h
+    model = keras.Model(inputs, y)
+    if rule:
+        keras_initx.depth_scale(model, rule)
+    return float(np.std(predicted(model, x) - x))
+
+
+@claim(
+    "residual",
+    "schemes.depth_scale initializers.DepthScaled",
+    "Radford et al. 2019",
+    "Last kernels times 1 / sqrt(L) make up for what adds up on the residual path "
+    "(sec. 2.3)",
+)
+def gpt2_stream(quick):
+    """The growth of the sum of all branches from few to many blocks."""
+    depths, width = (2, 8) if quick else (6, 96), 32
+    ours, plain = [], []
+    seeds = SEEDS[:1] if quick else SEEDS
+    for seed in seeds:
+        x = np.random.default_rng(seed).normal(size=(64, width)).astype("float32")
+        for found, rule in [(ours, "gpt2"), (plain, "")]:
+            few, many = (stream(depth, width, rule, seed, x) for depth in depths)
+            found.append(many / few)
+    return Measured(
+        f"sum of the branches times {text_of(ours)} from {depths[0]} to {depths[1]} "
+        f"blocks; without: times {text_of(plain)}",
+        verdict(all(0.67 < ratio < 1.5 for ratio in ours)),
+        f"pre-normalized blocks of {width} and {4 * width} GELU",
+        {"depths": depths, "gpt2": ours, "plain": plain},
+        seeds=seeds,
+    )
+
+
+@claim(
+    "residual",
+    "layers.ScaledWeightStandardization layers.residual_deviations "
+    "activations.variance_gain",
+    "Brock et al. 2021",
+    "Without normalization the variance on the residual path is 1 + i alpha^2 before "
+    "block i (sec. 3.2, 4)",
+)
+def normalizer_free_variance(quick):
+    """The measured over the predicted variance of each block."""
+    blocks, width = (6, 128) if quick else (24, 512)
+    betas = keras_initx.layers.residual_deviations(blocks, alpha=0.5)
+    ratios = []
+    for seed in SEEDS:
+        keras.utils.set_random_seed(seed)
+        x = np.random.default_rng(seed).normal(size=(64, width)).astype("float32")
+        for beta in betas:
+            ratios.append(float(np.mean(np.var(x, axis=0)) / beta**2))
+            h = x / beta
+            for _ in range(2):
+                h = ScaledWeightStandardization(
+                    keras.layers.Dense(width), gamma="relu"
+                )(keras.ops.relu(h))
+            x = x + 0.5 * keras.ops.convert_to_numpy(h)
+    return Measured(
+        f"variance {text_of(ratios)} of the predicted one",
+        verdict(all(0.8 < ratio < 1.25 for ratio in ratios)),
+        f"{blocks} blocks of 2 dense layers of {width}, alpha 0.5",
+        {"ratios": ratios},
+    )
+
+
+def encoder_layer(x, heads, width):
+    """Post-normalized attention and feed-forward, each shortcut with its factor."""
+    h = keras.layers.MultiHeadAttention(heads, width // heads)(x, x)
+    x = keras.layers.LayerNormalization()(Scale()(x) + h)
+    h = keras.layers.Dense(width)(keras.layers.Dense(4 * width, "relu")(x))
+    return keras.layers.LayerNormalization()(Scale()(x) + h)
+
+
+def encoder(depth, width=16, length=8):
+    """A post-normalized transformer that tells one of ten words at each place."""
+    inputs = keras.Input((length, width))
+    x = inputs
+    for _ in range(depth):
+        x = encoder_layer(x, 2, width)
+    return keras.Model(inputs, keras.layers.Dense(10)(x))
+
+
+def first_update(network, optimizer, x, y):
+    """By how much one step changes the logits, as root mean square."""
+    network.compile(
+        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    before = predicted(network, x)
+    network.train_on_batch(x, y)
+    return float(np.sqrt(np.mean((predicted(network, x) - before) ** 2)))
+
+
+def update_growth(networks, rule, optimizer, seeds):
+    """The first update of a deep network over that of a shallow one, per seed."""
+    found = []
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        x = random.normal(size=(16, 8, 16)).astype("float32")
+        y = random.integers(0, 10, (16, 8))
+        updates = []
+        for network in networks:
+            keras_initx.reinitialize(network, seed=seed)
+            if rule:
+                keras_initx.depth_scale(network, rule)
+            updates.append(first_update(network, optimizer(), x, y))
+        found.append(updates[1] / updates[0])
+    return found
+
+
+@claim(
+    "residual",
+    "schemes.depth_scale initializers.DepthScaled",
+    "Wang et al. 2022",
+    "DeepNorm bounds the update of the function at any depth",
+)
+def deepnorm_update(quick):
+    """The growth of the first update with depth, for SGD and Adam."""
+    depths = (2, 4) if quick else (6, 30)
+    seeds = SEEDS[:1] if quick else SEEDS
+    networks = [encoder(depth) for depth in depths]
+
+    def sgd():
+        return keras.optimizers.SGD(0.1)
+
+    def adam():
+        return keras.optimizers.Adam(1e-3)
+
+    found = {
+        "SGD": update_growth(networks, "deepnorm", sgd, seeds),
+        "Adam": update_growth(networks, "deepnorm", adam, seeds),
+        "SGD, post-norm": update_growth(networks, None, sgd, seeds),
+    }
+    is_flat = [max(found[name]) < 1.5 for name in ("SGD", "Adam")]
+    return Measured(
+        f"update from {depths[0]} to {depths[1]} layers: SGD times "
+        f"{text_of(found['SGD'])}, Adam times {text_of(found['Adam'])}; post-norm, "
+        f"SGD: times {text_of(found['SGD, post-norm'])}",
+        verdict(all(is_flat), any(is_flat)),
+        f"post-normalized encoder of width 16, {depths[0]} and {depths[1]} layers",
+        found | {"depths": depths},
+        seeds=seeds,
+        rates=(0.1, 1e-3),
+        why="The bound is for SGD. Adam moves each weight by the learning rate, "
+        "however small its gradient is.",
+    )
+
+
+@claim(
+    "signal",
+    "schemes.lsuv callbacks.LSUV",
+    "Mishkin and Matas 2016",
+    "Layer by layer, the output of each layer gets variance 1, whatever the activation",
+    script="lsuv.py",
+)
+def lsuv_unit_variance(quick):
+    """The deviations of all pre-activations after the scheme's one pass."""
+    depth, x = 4 if quick else 30, _common.load_data()[0][:64]
+    found = {}
+    for activation in lsuv.ACTIVATIONS:
+        network = lsuv.build(activation, "zeros", depth)
+        keras_initx.lsuv(network, x, verbose=0)
+        layers = [each.output for each in network.layers if each.weights]
+        outputs = keras.Model(network.input, layers).predict(x, verbose=0)
+        found[activation] = [float(np.std(output)) for output in outputs]
+    off = max(abs(value - 1) for values in found.values() for value in values)
+    return Measured(
+        f"deviation within {number(off, '.4f')} of 1 in each layer",
+        verdict(off < 0.02),
+        f"{depth} convolutions of 16 channels with {', '.join(found)}",
+        found,
+        seeds=(0,),
+    )
