@@ -21,12 +21,15 @@ import _learning
 import keras
 from _claims import (  # noqa: F401  (each enters its claims into the table)
     gates,
+    images,
     kernels,
     learn_plain,
     learn_recurrent,
     learn_residual,
+    learn_shaped,
     learn_small,
     maps,
+    models,
     residual,
     signal,
     walks,

@@ -25,9 +25,7 @@ def contest(networks, starts, data, epochs, rates=RATES, seeds=SEEDS):
     found = {}
     for name, start in starts.items():
         network = networks[name] if isinstance(networks, dict) else networks
-        found[name] = best_run(network, start, data, rates, seeds, epochs)
-        last = ", ".join(f"{score:.3g}" for score in found[name].scores[:, -1])
-        print(f"  {name}, rate {found[name].rate:g}: {last}", flush=True)
+        found[name] = best_run(network, start, data, rates, seeds, epochs, label=name)
     return found
 
 

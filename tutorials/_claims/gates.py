@@ -18,7 +18,7 @@ from keras_initx import (
     "recurrent",
     "initializers.GateOrthogonal initializers.Blockwise",
     "Saxe et al. 2013",
-    "An orthogonal matrix keeps the norm of the state: so must each gate's matrix",
+    "Orthogonal recurrent matrices keep the norm: in an LSTM, the matrix of each gate",
     script="recurrent.py",
 )
 def gates_are_orthogonal(quick):

@@ -1,12 +1,11 @@
-"""Claims about residual networks and LSUV that need no more than three steps."""
+"""Claims about residual networks that need no more than three steps of training."""
 
 import _common
 import keras
-import lsuv
 import numpy as np
 
 import keras_initx
-from _claims.claim import SEEDS, Measured, claim, number, text_of, verdict
+from _claims.claim import SEEDS, Measured, claim, text_of, verdict
 from keras_initx.layers import Scale, ScaledWeightStandardization, Shift
 
 # The paper trains the factors and offsets at a tenth of the learning rate.
@@ -242,31 +241,4 @@ def deepnorm_update(quick):
         rates=(0.1, 1e-3),
         why="The bound is for SGD. Adam moves each weight by the learning rate, "
         "however small its gradient is.",
-    )
-
-
-@claim(
-    "signal",
-    "schemes.lsuv callbacks.LSUV",
-    "Mishkin and Matas 2016",
-    "Layer by layer, the output of each layer gets variance 1, whatever the activation",
-    script="lsuv.py",
-)
-def lsuv_unit_variance(quick):
-    """The deviations of all pre-activations after the scheme's one pass."""
-    depth, x = 4 if quick else 30, _common.load_data()[0][:64]
-    found = {}
-    for activation in lsuv.ACTIVATIONS:
-        network = lsuv.build(activation, "zeros", depth)
-        keras_initx.lsuv(network, x, verbose=0)
-        layers = [each.output for each in network.layers if each.weights]
-        outputs = keras.Model(network.input, layers).predict(x, verbose=0)
-        found[activation] = [float(np.std(output)) for output in outputs]
-    off = max(abs(value - 1) for values in found.values() for value in values)
-    return Measured(
-        f"deviation within {number(off, '.4f')} of 1 in each layer",
-        verdict(off < 0.02),
-        f"{depth} convolutions of 16 channels with {', '.join(found)}",
-        found,
-        seeds=(0,),
     )
