@@ -108,6 +108,8 @@ def number(value, form=".2f"):
     """A number as it is read in a table."""
     if not math.isfinite(value):
         return "diverges"
+    if value == 0:
+        return "0"
     return f"{value:{form}}".replace("e-0", "e-").replace("e+0", "e+")
 
 

@@ -43,6 +43,12 @@ def rules(kernel, bias=None):
     return start
 
 
+def digits(quick):
+    """The data; a few of them if it shall be quick."""
+    data = _common.load_data()
+    return tuple(part[:100] for part in data) if quick else data
+
+
 def as_built(network, seed):
     """A start: what the layers of the network say."""
     keras_initx.reinitialize(network, seed=seed)

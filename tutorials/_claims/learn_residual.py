@@ -9,7 +9,7 @@ import t_fixup
 
 import keras_initx
 from _claims.claim import SEEDS, Measured, claim, percent, text_of, verdict
-from _claims.contest import RATES, as_built, contest, mean, numbers_of, scores
+from _claims.contest import RATES, as_built, contest, digits, mean, numbers_of, scores
 from _claims.residual import dense, encoder, residual_network
 from keras_initx.layers import Scale
 
@@ -35,7 +35,7 @@ def scaled_block(x, width):
 @functools.cache
 def residual(quick):
     """All contenders on digits."""
-    depth = 3 if quick else 50
+    depth = 3 if quick else 30
     networks = {"Fixup": residual_network(depth, 32)}
     networks["He"] = networks["Fixup"]
     networks["batch norm"] = residual_network(depth, 32, normalized_block)
@@ -56,9 +56,11 @@ def residual(quick):
         "batch norm": as_built,
         "ReZero": by(lambda network: keras_initx.depth_scale(network, "rezero")),
     }
-    arguments = tried(quick, 6)
-    runs = contest(networks, starts, _common.load_data(), **arguments)
-    return runs, arguments, f"{depth} blocks of 2 dense layers of 32, digits"
+    arguments = tried(quick, 5)
+    runs = contest(networks, starts, digits(quick), **arguments)
+    epochs = arguments["epochs"]
+    size = f"{depth} blocks of 2 dense layers of 32, digits, {epochs} epochs"
+    return runs, arguments, size
 
 
 def told(quick, names, decide, why=""):
@@ -121,7 +123,7 @@ def rezero_learns(quick):
 )
 def t_fixup_learns(quick):
     """The cross-entropy on new sequences."""
-    depth, steps = (1, 4) if quick else (12, 150)
+    depth, steps = (1, 4) if quick else (8, 100)
     network = t_fixup.build(depth)
     network.compile(
         keras.optimizers.Adam(),
@@ -172,7 +174,7 @@ def t_fixup_learns(quick):
 )
 def deepnorm_learns(quick):
     """Accuracy of telling, at each place, the class of the vector before it."""
-    depth, steps = (1, 4) if quick else (24, 200)
+    depth, steps = (1, 4) if quick else (24, 150)
     network = encoder(depth)
     network.compile(
         keras.optimizers.Adam(),

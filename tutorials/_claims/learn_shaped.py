@@ -8,6 +8,7 @@ from _claims.claim import claim, verdict
 from _claims.contest import (
     RATES,
     contest,
+    digits,
     mean,
     plain,
     plain_convolutions,
@@ -35,7 +36,7 @@ def tailored_learns(quick):
         )
     networks[f"ReLU, {many} layers"] = plain(many, 64, "relu")
     starts[f"ReLU, {many} layers"] = rules("he_normal")
-    runs = contest(networks, starts, _common.load_data(), **tried(quick))
+    runs = contest(networks, starts, digits(quick), **tried(quick))
     shallow, deep, relu = (mean(run) for run in runs.values())
     is_flat = deep > shallow - 0.03
     return measured(
@@ -55,19 +56,19 @@ def tailored_learns(quick):
 )
 def dirac_learns(quick):
     """Test accuracy on digits after many convolutions of rectifiers."""
-    depth = 3 if quick else 50
+    depth = 3 if quick else 30
     starts = {
         "Dirac": rules("dirac"),
         "He": rules("he_normal"),
     }
-    network = plain_convolutions(depth, 16, "relu")
-    runs = contest(network, starts, _common.load_data(), **tried(quick))
+    network = plain_convolutions(depth, 8, "relu")
+    runs = contest(network, starts, digits(quick), **tried(quick))
     learns = mean(runs["Dirac"]) > LEARNS
     is_better = mean(runs["Dirac"]) > mean(runs["He"]) + 0.05
     return measured(
         runs,
         verdict(learns and is_better, learns or is_better),
-        f"{depth} convolutions of 16 channels, 4 x 4 pixels, digits",
+        f"{depth} convolutions of 8 channels, 4 x 4 pixels, digits",
         quick,
         why="The paper also trains a factor of the identity in each layer.",
     )
@@ -77,7 +78,7 @@ def lsuv_contest(activation, depth, quick):
     """LSUV and three initializers of convolutions with one activation."""
     network = lsuv.build(activation, "zeros", depth)
     _common.compile_network(network)
-    data = _common.load_data()
+    data = digits(quick)
 
     def scaled(network, seed):
         keras_initx.reinitialize(network, {"*/kernel": "haar_orthogonal"}, seed=seed)
@@ -102,7 +103,7 @@ def lsuv_contest(activation, depth, quick):
 )
 def lsuv_learns(quick):
     """Test accuracy on digits for two activations."""
-    depth, activations = (3, ["maxout"]) if quick else (20, ["ReLU", "maxout"])
+    depth, activations = (3, ["maxout"]) if quick else (20, ["tanh", "maxout"])
     runs = {
         f"{name}, {activation}": run
         for activation in activations
@@ -131,7 +132,7 @@ def lsuv_learns(quick):
 )
 def critical_learns(quick):
     """Test accuracy on digits after many layers of GELU."""
-    depth, data = (4 if quick else 60), _common.load_data()
+    depth, data = (4 if quick else 60), digits(quick)
     starts = {
         "critical": lambda network, seed: keras_initx.critical(
             network, data[0], seed=seed
@@ -142,14 +143,13 @@ def critical_learns(quick):
         ),
         "He": rules("he_normal"),
     }
-    rates = (1e-4, *RATES[:2])
-    arguments = tried(quick) | ({} if quick else {"rates": rates, "epochs": 12})
+    arguments = tried(quick) | ({} if quick else {"rates": (1e-4, *RATES[:2])})
     runs = contest(plain(depth, 64, "gelu"), starts, data, **arguments)
     others = max(mean(runs["LSUV"]), mean(runs["He"]))
-    found = measured(
+    return measured(
         runs,
         verdict(mean(runs["critical"]) > others + 0.05),
         f"{depth} dense layers of 64 GELU, digits",
         quick,
+        rates=arguments["rates"],
     )
-    return found

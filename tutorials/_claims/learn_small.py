@@ -8,7 +8,7 @@ import numpy as np
 
 import keras_initx
 from _claims.claim import SEEDS, Measured, claim, drawn, number, text_of, verdict
-from _claims.contest import as_built, contest, mean, numbers_of, scores
+from _claims.contest import as_built, contest, digits, mean, numbers_of, scores
 from keras_initx import Dirac, FanScaled, HaarOrthogonal, Siren, Sparse, ZerO
 
 
@@ -97,7 +97,7 @@ def learning_time(quick):
 )
 def rank_bound(quick):
     """The rank of the change of the third kernel after some steps on digits."""
-    x, y = _common.load_data()[:2]
+    x, y = digits(quick)[:2]
     pixels = 16
     x, width = x.reshape(len(x), -1)[:, 24 : 24 + pixels], 48 if quick else 128
     layers = [keras.layers.Dense(width, "relu", use_bias=False) for _ in range(3)]
@@ -150,7 +150,7 @@ def autoencoder():
 )
 def sparse_scale(quick):
     """The squared error by the scale, over that of the mean image."""
-    images = _common.load_data()
+    images = digits(quick)
     x, x_test = (part.reshape(len(part), 64) for part in images[::2])
     low, high = x.min(), x.max()
     x, x_test = (x - low) / (high - low), (x_test - low) / (high - low)

@@ -24,7 +24,7 @@ page; `--only NAME` measures one claim. The numbers lie in `docs/measured/claims
   (`tests/test_claims.py`), at a smaller size.
 """
 COLUMNS = [
-    *("scheme", "paper", "claim", "measured", "comes out", "trained", "size"),
+    *("scheme", "paper", "claim", "comes out", "measured", "size", "trained"),
     "backend, script",
 ]
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
@@ -56,9 +56,10 @@ def page(found):
         f"and {counts['no']} not.\n",
     ]
     for subject, title in SUBJECTS.items():
-        rows = [row(v) for v in found.values() if v["subject"] == subject]
+        rows = [values for values in found.values() if values["subject"] == subject]
+        rows.sort(key=lambda values: (values["paper"], values["trains"]))
         if rows:
-            parts.append(f"## {title}\n\n{HEAD}" + "".join(rows))
+            parts.append(f"## {title}\n\n{HEAD}" + "".join(map(row, rows)))
     parts.append("## What does not come out, or in part\n\n" + exceptions(found))
     return "\n".join(parts)
 
@@ -70,10 +71,10 @@ def row(values):
         ", ".join(reference(scheme) for scheme in values["schemes"]),
         linked(values["paper"]),
         values["claim"],
-        values["measured"],
         f"**{values['comes_out']}**",
-        trained(values),
+        values["measured"],
         values["size"],
+        trained(values),
         f"{values['backend']}, `{how}`",
     ]
     return f"| {' | '.join(cells)} |\n"
