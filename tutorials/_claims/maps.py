@@ -148,7 +148,7 @@ def end_to_end(activation, depth, width, c):
 )
 def tailored_rectifiers(quick):
     """The cosine of independent inputs after many layers."""
-    depth, width = (20, 384) if quick else (50, 512)
+    depth, width = (20, 256) if quick else (50, 512)
     ours = end_to_end(shaped("leaky_relu", depth), depth, width, 0.0)
     relu = end_to_end(lambda x: math.sqrt(2) * keras.ops.relu(x), depth, width, 0.0)
     return Measured(
