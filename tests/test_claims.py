@@ -34,8 +34,7 @@ def test_the_page_is_made_of_the_files():
 
 
 @pytest.mark.same_on_each_backend(every=9)
-def test_each_claim_was_measured_and_each_scheme_has_one():
-    assert list(claims.stored()) == list(claims.CLAIMS)
+def test_each_scheme_with_a_paper_has_a_claim():
     named = {scheme for claim in claims.CLAIMS.values() for scheme in claim.schemes}
     public = {
         f"{folder}.{name}": value

@@ -70,7 +70,7 @@ def steps_until_learned(run):
 @cache
 def adding(quick):
     """All contenders on the adding task."""
-    length, units = (8, 4) if quick else (40, 32)
+    length, units = (8, 4) if quick else (30, 32)
     bare = {"unit_forget_bias": False}
     builds = {
         "tanh, Glorot": recurrent.glorot,
@@ -90,7 +90,7 @@ def adding(quick):
     }
     data = samples(recurrent.adding(length), quick)
     starts = dict.fromkeys(networks, as_built)
-    runs = contest(networks, starts, data, **arguments_for(quick, 8))
+    runs = contest(networks, starts, data, **arguments_for(quick, 6))
     return runs, f"adding over {length} steps, {units} units; a guess has 0.167"
 
 
@@ -189,7 +189,7 @@ def unitary_copies(quick):
     }
     data = samples(recurrent.copying(delay), quick)
     starts = dict.fromkeys(networks, as_built)
-    runs = contest(networks, starts, data, **arguments_for(quick, 8))
+    runs = contest(networks, starts, data, **arguments_for(quick, 6))
     learns = mean(runs["unitary"]) < 0.1 * guess
     others_fail = mean(runs["tanh, Glorot"]) > 0.8 * guess
     return measured(
@@ -232,7 +232,7 @@ def right_start_for_task(quick):
         }
         data = samples(sample, quick)
         starts = dict.fromkeys(networks, as_built)
-        runs |= contest(networks, starts, data, **arguments_for(quick, 8))
+        runs |= contest(networks, starts, data, **arguments_for(quick, 6))
     is_right = [
         mean(runs["adding, identity"]) < 0.5 * mean(runs["adding, orthogonal"]),
         mean(runs["copying, orthogonal"]) < 0.5 * mean(runs["copying, identity"]),
