@@ -35,7 +35,7 @@ def scaled_block(x, width):
 @functools.cache
 def residual(quick):
     """All contenders on digits."""
-    depth = 3 if quick else 30
+    depth = 3 if quick else 20
     networks = {"Fixup": residual_network(depth, 32)}
     networks["He"] = networks["Fixup"]
     networks["batch norm"] = residual_network(depth, 32, normalized_block)
