@@ -112,9 +112,8 @@ def irnn_adds(quick):
     data = samples(recurrent.adding(length), quick)
     starts = dict.fromkeys(networks, as_built)
     # Rectifiers need smaller rates than gates.
-    arguments = arguments_for(quick, 12) | {
-        "rates": SMALL_RATES[: 1 if quick else None]
-    }
+    rates = SMALL_RATES[:1] if quick else SMALL_RATES
+    arguments = arguments_for(quick, 20) | {"rates": rates}
     runs = contest(networks, starts, data, **arguments)
     learns = mean(runs["IRNN"]) < LEARNED
     is_better = mean(runs["IRNN"]) < 0.5 * mean(runs["tanh, Glorot"])
@@ -124,7 +123,7 @@ def irnn_adds(quick):
         f"adding over {length} steps, {units} units; a guess has 0.167",
         runs,
         quick,
-        rates=arguments["rates"],
+        rates=rates,
         why="Training is unsteady: one large step leads away from the identity.",
     )
 
