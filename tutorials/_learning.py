@@ -59,13 +59,31 @@ class Run:
         """The score after the last epoch."""
         return Spread.of(self.scores[:, -1])
 
+    def told(self):
+        """A line for those who wait: the last losses and scores, one for each seed."""
+        ends = [
+            ", ".join(f"{value:.3g}" for value in values[:, -1])
+            for values in (self.losses, self.scores)
+        ]
+        return f"learning rate {self.rate:g}: loss {ends[0]}, test {ends[1]}"
+
     @property
     def order(self):
         """What the best of several runs has the lowest of."""
         return self.loss.mean if math.isfinite(self.loss.mean) else math.inf
 
 
-def runs(network, start, data, rates, seeds, epochs, batch_size=_common.BATCH_SIZE):
+def runs(
+    network,
+    start,
+    data,
+    rates,
+    seeds,
+    epochs,
+    batch_size=_common.BATCH_SIZE,
+    callbacks=list,
+    label=None,
+):
     """A `Run` for each rate.
 
     Args:
@@ -76,6 +94,8 @@ def runs(network, start, data, rates, seeds, epochs, batch_size=_common.BATCH_SI
         seeds: int seeds, for the weights and for the order of the data.
         epochs: int.
         batch_size: int.
+        callbacks: function that makes the callbacks of one training.
+        label: str or None. If given, a line is printed for each rate.
     """
     x_train, y_train, x_test, y_test = data
     found = []
@@ -92,6 +112,7 @@ def runs(network, start, data, rates, seeds, epochs, batch_size=_common.BATCH_SI
                     batch_size,
                     epochs,
                     verbose=0,
+                    callbacks=callbacks(),
                     validation_data=(x_test, y_test),
                     validation_batch_size=batch_size,
                 ).history
@@ -102,6 +123,8 @@ def runs(network, start, data, rates, seeds, epochs, batch_size=_common.BATCH_SI
         losses = np.array([history["loss"] for history in histories])
         scores = np.array([history[score] for history in histories])
         found.append(Run(rate, losses, scores))
+        if label:
+            print(f"  {label}, {found[-1].told()}", flush=True)
     return found
 
 

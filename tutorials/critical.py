@@ -25,6 +25,7 @@ import _common
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from _learning import best_run
 
 import keras_initx
 from keras_initx.initializers import HaarOrthogonal
@@ -112,30 +113,16 @@ def spread(z):
 
 
 def train(network, name, data, rates, seeds, epochs):
-    """Trains at each rate from each seed; returns the rate of lowest mean loss."""
-    results = []
-    for rate in rates:
-        histories = []
-        for seed in seeds:
-            start(network, name, "gelu", data[0], seed)
-            _common.restart(network, network.get_weights(), rate)
-            histories.append(_common.fit(network, data, epochs))
-        losses = np.array([history["loss"] for history in histories])
-        accuracies = np.array([history["val_accuracy"] for history in histories])
-        results.append({"rate": rate, "losses": losses, "accuracies": accuracies})
-        print(
-            f"  {name}, learning rate {rate:g}: loss "
-            f"{', '.join(f'{loss:.3f}' for loss in losses[:, -1])}, test accuracy "
-            f"{', '.join(f'{a:.1%}' for a in accuracies[:, -1])}",
-            flush=True,
-        )
-    return min(results, key=mean_loss)
-
-
-def mean_loss(result):
-    """The mean loss of the last epoch, infinite where training diverges."""
-    loss = float(np.mean(result["losses"][:, -1]))
-    return loss if math.isfinite(loss) else math.inf
+    """Trains at each rate from each seed; returns the `Run` of lowest mean loss."""
+    return best_run(
+        network,
+        lambda network, seed: start(network, name, "gelu", data[0], seed),
+        data,
+        rates,
+        seeds,
+        epochs,
+        label=name,
+    )
 
 
 def print_tables(depth, measured, trained):
@@ -148,9 +135,9 @@ def print_tables(depth, measured, trained):
     print("\n| initialization | learning rate | loss | test accuracy (range) |")
     print("|---|---|---|---|")
     for name, run in trained.items():
-        last = 100 * run["accuracies"][:, -1]
+        last = 100 * run.scores[:, -1]
         print(
-            f"| {name} | {run['rate']:g} | {mean_loss(run):.3f} "
+            f"| {name} | {run.rate:g} | {run.order:.3f} "
             f"| {last.mean():.0f} % ({last.min():.0f} to {last.max():.0f}) |"
         )
 
@@ -174,7 +161,7 @@ def plot(measured, trained, titles, path):
         panel.grid(alpha=0.3)
     panel = panels[1, 2]
     for name, run in trained.items():
-        curves = run["losses"]
+        curves = run.losses
         epochs = range(1, curves.shape[1] + 1)
         panel.plot(epochs, curves.mean(axis=0), STYLES[name], label=name)
     panel.set(title=titles[1], xlabel="epoch", ylabel="training loss", ylim=(0, 2.6))

@@ -23,7 +23,7 @@ import time
 import _common
 import keras
 import matplotlib.pyplot as plt
-import numpy as np
+from _learning import best_run
 
 import keras_initx
 
@@ -74,32 +74,24 @@ def initial_weights(activation, initialization, depth, seeds):
 
 
 def train(network, initialization, weights, data, rates, epochs):
-    """Trains at each rate from each seed; returns the rate of lowest mean loss.
+    """Trains at each rate from each seed; returns the `Run` of lowest mean loss."""
 
-    A loss is the mean over the last epoch. It is not finite where training diverges.
-    """
-    results = []
-    for rate in rates:
-        histories = []
-        for seed in weights:
-            # One network serves all initializations: only its weights are exchanged.
-            _common.restart(network, weights[seed], rate)
-            keras.utils.set_random_seed(seed)
-            callbacks = []
-            if initialization == "LSUV":
-                # This is all that it takes; 0 leaves out the progress bar.
-                callbacks = [keras_initx.callbacks.LSUV(verbose=0)]
-            histories.append(_common.fit(network, data, epochs, callbacks))
-        accuracies = np.array([history["val_accuracy"] for history in histories])
-        loss = float(np.mean([history["loss"][-1] for history in histories]))
-        results.append({"rate": rate, "loss": loss, "accuracies": accuracies})
-        print(
-            f"  {initialization}, learning rate {rate:g}: loss {loss:.3f}, "
-            f"test accuracy {', '.join(f'{a:.1%}' for a in accuracies[:, -1])}",
-            flush=True,
-        )
-    return min(
-        results, key=lambda r: r["loss"] if math.isfinite(r["loss"]) else math.inf
+    def callbacks():
+        if initialization == "LSUV":
+            # This is all that it takes; 0 leaves out the progress bar.
+            return [keras_initx.callbacks.LSUV(verbose=0)]
+        return []
+
+    return best_run(
+        network,
+        # One network serves all initializations: only its weights are exchanged.
+        lambda network, seed: network.set_weights(weights[seed]),
+        data,
+        rates,
+        list(weights),
+        epochs,
+        callbacks=callbacks,
+        label=initialization,
     )
 
 
@@ -113,15 +105,15 @@ def print_table(title, results, cell):
 
 def accuracy_cell(run):
     """The test accuracy at the end: the mean over the seeds, lowest and highest."""
-    last = 100 * run["accuracies"][:, -1]
+    last = 100 * run.scores[:, -1]
     return f"{last.mean():.0f} % ({last.min():.0f} to {last.max():.0f})"
 
 
 def loss_cell(run):
     """The training loss, and the learning rate that led to it."""
-    if not math.isfinite(run["loss"]):
+    if not math.isfinite(run.order):
         return "diverges at every rate"
-    return f"{run['loss']:.3f} at {run['rate']:g}"
+    return f"{run.order:.3f} at {run.rate:g}"
 
 
 def plot(results, title, path):
@@ -132,7 +124,7 @@ def plot(results, title, path):
         for (name, run), style in zip(
             runs.items(), ["o-", "^:", "s--", "x-."], strict=True
         ):
-            curves = 100 * run["accuracies"]
+            curves = 100 * run.scores
             epochs = range(1, curves.shape[1] + 1)
             (line,) = panel.plot(epochs, curves.mean(axis=0), style, label=name)
             panel.fill_between(

@@ -1,0 +1,1 @@
+"""What papers claim of the schemes, each claim as one function that measures it."""
