@@ -6,7 +6,6 @@ import functools
 import _common
 import keras
 import numpy as np
-
 from _which.row import Task
 
 

@@ -8,9 +8,9 @@ import time
 
 import _learning
 import keras
+from _which.row import Row
 
 import keras_initx
-from _which.row import Row
 
 # Keras's default is the line that says nothing.
 DEFAULT = ""

@@ -3,10 +3,9 @@
 import dataclasses
 
 import keras
-from keras.layers import Conv2D, Dense, GlobalAveragePooling2D, ReLU, SeparableConv2D
-
 from _which.data import DIGITS
 from _which.row import Row
+from keras.layers import Conv2D, Dense, GlobalAveragePooling2D, ReLU, SeparableConv2D
 
 
 def separable(depth=12, filters=16, **arguments):

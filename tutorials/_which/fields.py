@@ -4,9 +4,8 @@ import functools
 
 import keras
 import numpy as np
-from keras.layers import Dense
-
 from _which.row import Row, Task
+from keras.layers import Dense
 
 OMEGA = 30.0
 
@@ -49,6 +48,7 @@ IMAGE = Task(
     image,
     "mse",
     "squared error on the other pixels",
+    "error",
     (),
     rates=(3e-4, 1e-3, 3e-3),
     epochs=60,

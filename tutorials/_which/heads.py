@@ -4,10 +4,9 @@ import dataclasses
 
 import keras
 import numpy as np
-from keras.layers import Dense, Flatten
-
 from _which.data import DIGITS, digits
 from _which.row import Control, Row
+from keras.layers import Dense, Flatten
 
 
 def rare():
@@ -34,7 +33,11 @@ def network(**arguments):
 
 
 ONE = dataclasses.replace(
-    DIGITS, what="digits of which most classes are rare", data=rare, metrics=()
+    DIGITS,
+    what="digits of which most classes are rare",
+    data=rare,
+    unit="loss",
+    metrics=(),
 )
 ROWS = [
     Row(

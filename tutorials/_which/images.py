@@ -1,14 +1,12 @@
 """Layers that upsample: digits of 8 x 8 pixels from 4 x 4."""
 
-import dataclasses
 
 import keras
 import numpy as np
-from keras import ops
-from keras.layers import AveragePooling2D, Conv2D, Conv2DTranspose
-
 from _which.data import digits
 from _which.row import Row, Task
+from keras import ops
+from keras.layers import AveragePooling2D, Conv2D, Conv2DTranspose
 
 
 def halves():
@@ -58,6 +56,7 @@ IMAGES = Task(
     halves,
     "mse",
     "squared error on the test images",
+    "error",
     (),
     epochs=2,
 )
@@ -73,6 +72,7 @@ ROWS = [
         not_when="",
         small={"filters": 4},
         extra=checkerboard,
+        extra_name="checkerboard at the start",
     ),
     Row(
         name="upsampling-transposed",
@@ -89,5 +89,6 @@ ROWS = [
         not_when="",
         small={"filters": 4},
         extra=checkerboard,
+        extra_name="checkerboard at the start",
     ),
 ]

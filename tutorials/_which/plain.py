@@ -2,11 +2,10 @@
 
 import dataclasses
 
-from keras import Input, Sequential
-from keras.layers import Conv2D, Dense, Flatten, GlobalAveragePooling2D
-
 from _which.data import DEEP
 from _which.row import Control, Row
+from keras import Input, Sequential
+from keras.layers import Conv2D, Dense, Flatten, GlobalAveragePooling2D
 
 
 def dense(activation, depth=50, width=48, **arguments):

@@ -2,11 +2,10 @@
 
 import keras
 import numpy as np
-from keras import ops
-from keras.layers import Dense
-
 from _learning import Run
 from _which.row import Row, Task
+from keras import ops
+from keras.layers import Dense
 
 CARTS, STEPS, LONGEST = 16, 64, 200
 DISCOUNT, SMOOTHING, CLIP, ENTROPY = 0.99, 0.95, 0.2, 0.01
@@ -35,7 +34,7 @@ class Carts:
 
     def step(self, actions):
         """Pushes each cart left or right; returns which have ended, and their ages."""
-        x, speed, angle, turn = self.states.T
+        _, speed, angle, turn = self.states.T
         force = np.where(actions == 1, 10.0, -10.0)
         cosine, sine = np.cos(angle), np.sin(angle)
         push = (force + 0.05 * turn**2 * sine) / 1.1
@@ -53,7 +52,7 @@ class Carts:
 
 
 def surrogate(target, logits):
-    """The clipped objective; a target is an action, its advantage and log-probability."""
+    """The clipped objective; targets are actions, advantages and log-probabilities."""
     action, advantage, before = ops.split(target, 3, axis=-1)
     logarithms = ops.log_softmax(logits)
     chosen = ops.one_hot(ops.cast(action[:, 0], "int32"), 2)
@@ -153,8 +152,9 @@ ROWS = [
             no_data,
             {"policy": surrogate, "value": "mse"},
             "steps until it falls, of 200",
+            "steps",
             (),
-            rates=(1e-3, 3e-3, 1e-2),
+            rates=(1e-3, 3e-3),
             epochs=25,
             batch_size=256,
         ),
@@ -167,5 +167,6 @@ ROWS = [
         small={"width": 8},
         train=train,
         extra=lost_entropy,
+        extra_name="entropy lost at the start",
     )
 ]

@@ -1,13 +1,11 @@
 """Recurrent networks, by how long they have to remember."""
 
-import dataclasses
 
 import keras
 import numpy as np
-from keras.layers import GRU, LSTM, Dense, SimpleRNN
-
 from _which.data import classes
 from _which.row import Control, Row, Task
+from keras.layers import GRU, LSTM, Dense, SimpleRNN
 
 
 def recall(length, count=1000):

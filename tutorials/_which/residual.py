@@ -3,10 +3,10 @@
 import dataclasses
 
 import keras
-from keras.layers import BatchNormalization, Conv2D, Dense, GlobalAveragePooling2D, ReLU
-
 from _which.data import DIGITS
 from _which.row import Control, Row
+from keras.layers import BatchNormalization, Conv2D, Dense, GlobalAveragePooling2D, ReLU
+
 from keras_initx.layers import Scale, Shift
 
 

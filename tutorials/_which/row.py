@@ -15,7 +15,8 @@ class Task:
         data: function that returns `(x_train, y_train, x_test, y_test)`.
         loss: str or function that makes a `keras.losses.Loss`.
         score: str. What the table shows: a test metric, or a loss.
-        metrics: list of str.
+        unit: str. Of the score: "%", or what stands before the number.
+        metrics: tuple of str.
         rates: learning rates of Adam.
         epochs: int.
         batch_size: int.
@@ -26,6 +27,7 @@ class Task:
     data: Callable
     loss: object
     score: str = "test accuracy"
+    unit: str = "%"
     metrics: tuple[str, ...] = ("accuracy",)
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     epochs: int = 4
@@ -73,6 +75,7 @@ class Row:
         why: str. One or two sentences for the notes.
         train: function in the place of `_learning.best_run`.
         extra: function of the model and the data that measures something else.
+        extra_name: str. What that is.
         names: function that returns what a line may name beside `model`, `x` and `y`.
     """
 
@@ -90,4 +93,5 @@ class Row:
     why: str = ""
     train: Callable | None = None
     extra: Callable | None = None
+    extra_name: str = ""
     names: Callable = dict

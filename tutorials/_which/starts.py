@@ -5,11 +5,9 @@ import functools
 
 import _common
 import keras
-import numpy as np
-from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
-
 from _which.data import DIGITS, digits
 from _which.row import Control, Row
+from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
 
 
 def lenet(depth=2, filters=16, classes=10, **arguments):

@@ -4,6 +4,8 @@ import dataclasses
 
 import keras
 import numpy as np
+from _which.data import ROWS as DIGITS
+from _which.row import Control, Row
 from keras.layers import (
     Dense,
     GlobalAveragePooling1D,
@@ -11,8 +13,6 @@ from keras.layers import (
     MultiHeadAttention,
 )
 
-from _which.data import ROWS as DIGITS
-from _which.row import Control, Row
 from keras_initx.layers import Scale
 
 
@@ -22,7 +22,7 @@ def positions(width):
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype("float32")
 
 
-def transformer(norm, depth=6, width=32, **arguments):
+def transformer(norm, depth=4, width=32, **arguments):
     """Eight words of eight pixels; `norm` is "pre", "post" or None."""
     inputs = keras.Input((8, 8))
     x = Dense(width)(inputs) + positions(width)
@@ -52,7 +52,7 @@ SHALLOW = "With 1 block Keras's default gets {default}, and the line {line}."
 ROWS = [
     Row(
         name="transformer-pre-norm",
-        network="Pre-norm transformer, 6 blocks",
+        network="Pre-norm transformer, 4 blocks",
         activation="GELU",
         build=transformer,
         task=FEW,
@@ -83,7 +83,7 @@ ROWS = [
     ),
     Row(
         name="transformer-unnormalized",
-        network="Transformer without normalization, 12 blocks",
+        network="Transformer without normalization, 8 blocks",
         activation="GELU",
         build=transformer,
         task=dataclasses.replace(FEW, rates=(1e-4, 3e-4, 1e-3)),
@@ -93,7 +93,7 @@ ROWS = [
         ),
         tutorial="fixup",
         not_when=SHALLOW,
-        size={"norm": None, "depth": 12},
+        size={"norm": None, "depth": 8},
         small={"depth": 1},
         control=Control("1 block", {"norm": None, "depth": 1}),
     ),
