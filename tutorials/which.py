@@ -30,8 +30,9 @@ def chosen_rows(arguments):
     """The rows that are to be measured."""
     if arguments.table:
         return []
-    rows = [kind.ROWS[0] for kind in KINDS] if arguments.quick else ROWS
-    return [row for row in rows if arguments.only is None or row.name in arguments.only]
+    if arguments.only:
+        return [{row.name: row for row in ROWS}[name] for name in arguments.only]
+    return [kind.ROWS[0] for kind in KINDS] if arguments.quick else ROWS
 
 
 def read():

@@ -8,7 +8,7 @@ from _which.row import Row
 from keras.layers import Conv2D, Dense, GlobalAveragePooling2D, ReLU, SeparableConv2D
 
 
-def separable(depth=12, filters=16, **arguments):
+def separable(depth=10, filters=16, **arguments):
     """Depthwise convolutions, each with one of single pixels."""
     inputs = keras.Input((8, 8, 1))
     x = Conv2D(filters, 3, padding="same")(inputs)
@@ -18,7 +18,7 @@ def separable(depth=12, filters=16, **arguments):
     return keras.Model(inputs, Dense(10)(GlobalAveragePooling2D()(x)))
 
 
-def grouped(depth=12, filters=16, **arguments):
+def grouped(depth=10, filters=16, **arguments):
     """Convolutions in four groups."""
     inputs = keras.Input((8, 8, 1))
     x = Conv2D(filters, 3, padding="same")(inputs)
@@ -32,7 +32,7 @@ RIGHT = 'keras_initx.reinitialize(model, {"*kernel": "he_normal"})'
 ROWS = [
     Row(
         name="depthwise",
-        network="Plain separable convolutions, 12 layers",
+        network="Plain separable convolutions, 10 layers",
         activation="ReLU",
         build=separable,
         task=dataclasses.replace(DIGITS, epochs=3),
@@ -46,7 +46,7 @@ ROWS = [
     ),
     Row(
         name="grouped",
-        network="Plain convolutions in 4 groups, 12 layers",
+        network="Plain convolutions in 4 groups, 10 layers",
         activation="ReLU",
         build=grouped,
         task=dataclasses.replace(DIGITS, epochs=3),

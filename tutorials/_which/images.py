@@ -1,6 +1,5 @@
 """Layers that upsample: digits of 8 x 8 pixels from 4 x 4."""
 
-
 import keras
 import numpy as np
 from _which.data import digits

@@ -88,6 +88,7 @@ def spread(score, unit):
 def note(row, values):
     """The network, its training, and all lines that were tried."""
     runs, task = values["runs"], row.task
+    optimizer = type(task.optimizer()).__name__
     rates = ", ".join(f"{rate:g}" for rate in values["rates"])
     lines = [
         f'<a id="{row.name}"></a>',
@@ -99,8 +100,8 @@ def note(row, values):
         "```",
         "",
         f"Learns {task.what}: {values['epochs']} epochs of {task.batch_size} samples a "
-        f"step, with Adam at the best of {rates}, from {len(values['seeds'])} seeds. "
-        f"The score is the {task.score}.",
+        f"step, with {optimizer} at the best of {rates}, from {len(values['seeds'])} "
+        f"seeds. The score is the {task.score}.",
         "",
         all_lines(row, runs, task),
         "",

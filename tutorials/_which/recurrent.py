@@ -1,6 +1,5 @@
 """Recurrent networks, by how long they have to remember."""
 
-
 import keras
 import numpy as np
 from _which.data import classes

@@ -17,7 +17,8 @@ class Task:
         score: str. What the table shows: a test metric, or a loss.
         unit: str. Of the score: "%", or what stands before the number.
         metrics: tuple of str.
-        rates: learning rates of Adam.
+        optimizer: function that makes one.
+        rates: learning rates.
         epochs: int.
         batch_size: int.
         samples: int or None. So many of the data, for a quick run.
@@ -29,6 +30,7 @@ class Task:
     score: str = "test accuracy"
     unit: str = "%"
     metrics: tuple[str, ...] = ("accuracy",)
+    optimizer: Callable = keras.optimizers.Adam
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     epochs: int = 4
     batch_size: int = 50
@@ -37,7 +39,7 @@ class Task:
     def compile(self, network):
         """Makes the network ready for `_learning.best_run`."""
         loss = self.loss() if callable(self.loss) else self.loss
-        network.compile(keras.optimizers.Adam(), loss, metrics=list(self.metrics))
+        network.compile(self.optimizer(), loss, metrics=list(self.metrics))
         # TensorFlow traces the training step twice if that step has to make variables.
         network.optimizer.build(network.trainable_variables)
 
