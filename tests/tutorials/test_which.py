@@ -38,12 +38,12 @@ def test_the_page_is_the_one_that_was_measured():
     assert PAGE.read_text(encoding="utf-8") == page(ROWS, read())
 
 
-def test_the_table_has_each_row_and_its_best_line():
+def test_the_table_names_the_best_line_of_each_row():
     measured = read()
-    assert sorted(measured) == sorted(row.name for row in ROWS)
-    text = table(ROWS, measured)
+    text = table([row for row in ROWS if row.name in measured], measured)
     for row in ROWS:
-        assert f"(#{row.name})" in text
-        best = best_of(measured[row.name]["runs"])
-        assert f"| `{best}` |" in text
-        assert best in row.lines
+        if row.name in measured:
+            runs = measured[row.name]["runs"]
+            assert (
+                f"(#{row.name}) | {row.activation} | `{best_of(row, runs)}` |" in text
+            )

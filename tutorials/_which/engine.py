@@ -100,11 +100,12 @@ class Experiment:
         return values
 
 
-def best_of(runs):
-    """The line with the lowest training loss, other than Keras's default."""
+def best_of(row, runs):
+    """The line with the best score, other than Keras's default."""
 
     def order(text):
-        mean = runs[text]["loss"]["mean"]
+        mean = runs[text]["score"]["mean"]
+        mean = -mean if row.task.is_higher_better else mean
         return mean if math.isfinite(mean) else math.inf
 
     return min((text for text in runs if text != DEFAULT), key=order)
@@ -132,7 +133,7 @@ def measure(row: Row, is_quick=False, say=print):
         say(f"  {control.what}:")
         task = control.task or row.task
         experiment = Experiment(row, control.size, task, seeds, say)
-        lines = (DEFAULT, best_of(runs))
+        lines = (DEFAULT, best_of(row, runs))
         values["control"] = {text: experiment.run(text) for text in lines}
     values["seconds"] = round(time.process_time() - begin)
     return values

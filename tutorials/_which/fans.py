@@ -41,7 +41,7 @@ ROWS = [
             'depthwise_initializer="he_normal", pointwise_initializer="he_normal"',
         ),
         tutorial="write_your_own",
-        not_when="",
+        not_when="After a normalization the fans do not matter.",
         small={"depth": 1},
     ),
     Row(
@@ -56,7 +56,7 @@ ROWS = [
             "keras_initx.looks_linear(model)",
         ),
         tutorial="write_your_own",
-        not_when="",
+        not_when="After a normalization the fans do not matter.",
         small={"depth": 1},
     ),
 ]

@@ -67,7 +67,8 @@ ROWS = [
             'kernel_initializer="siren"',
         ),
         tutorial="write_your_own",
-        not_when="",
+        not_when="`omega` has to fit the image. The first layer of the paper, "
+        "`Siren(first=True)`, begins with faster waves: see the note.",
         size={"activation": sine},
         small={"depth": 2, "width": 8},
     ),

@@ -48,8 +48,8 @@ ROWS = [
         task=dataclasses.replace(ONE, epochs=1, score="test loss after 7 steps"),
         lines=("bias_initializer=keras_initx.PriorBias.from_labels(y)",),
         tutorial="diagnose",
-        not_when="After 20 epochs Keras's default has a test loss of {default}, and "
-        "the line {line}.",
+        not_when="After 20 epochs Keras's default gets a {default}, and "
+        "the line a {line}.",
         control=Control(
             "20 epochs",
             {},

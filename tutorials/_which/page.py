@@ -1,6 +1,7 @@
 """The page "Which initializer?" from what was measured."""
 
 import inspect
+import math
 import textwrap
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def table(rows, measured):
 
 def cells(row, values):
     """One row of the table."""
-    best, runs = best_of(values["runs"]), values["runs"]
+    best, runs = best_of(row, values["runs"]), values["runs"]
     return (
         f"[{row.network}](#{row.name})",
         row.activation,
@@ -47,11 +48,15 @@ def cells(row, values):
     )
 
 
-def is_within_the_spread(values):
-    """Whether the best line and Keras's default reach the same scores."""
+def outcome(row, values):
+    """What came out here, where that is not a gain."""
     runs = values["runs"]
-    one, other = runs[DEFAULT]["score"], runs[best_of(runs)]["score"]
-    return one["low"] <= other["high"] and other["low"] <= one["high"]
+    default, line = runs[DEFAULT]["score"], runs[best_of(row, runs)]["score"]
+    if default["low"] <= line["high"] and line["low"] <= default["high"]:
+        return "**Here**: no gain beyond the spread of the seeds."
+    if (line["mean"] > default["mean"]) == row.task.is_higher_better:
+        return ""
+    return "**Here**: worse than Keras's default."
 
 
 def limits(row, values):
@@ -62,7 +67,7 @@ def limits(row, values):
         control = values.get("control", {})
         found = {
             "default": control.get(DEFAULT),
-            "line": control.get(best_of(values["runs"])),
+            "line": control.get(best_of(row, values["runs"])),
         }
         text = text.format(
             **{
@@ -70,9 +75,7 @@ def limits(row, values):
                 for name, run in found.items()
             }
         )
-    if is_within_the_spread(values):
-        text = f"**Here**: no gain beyond the spread of the seeds. {text}"
-    return text.strip()
+    return f"{outcome(row, values)} {text}".strip()
 
 
 def spread(score, unit):
@@ -132,13 +135,18 @@ def all_lines(row, runs, task):
         (
             f"`{text}`" if text else "Keras's default",
             f"{run['rate']:g}",
-            f"{run['loss']['mean']:.3g}",
+            number(run["loss"]["mean"]),
             spread(run["score"], task.unit),
             *([f"{run['extra']:.2g}"] if extra else []),
         )
         for text, run in runs.items()
     ]
     return markdown(header, body)
+
+
+def number(mean):
+    """A mean, or that there is none."""
+    return f"{mean:.3g}" if math.isfinite(mean) else "diverges"
 
 
 def markdown(header, body):

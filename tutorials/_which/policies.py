@@ -163,7 +163,7 @@ ROWS = [
             "kernel_initializer=keras_initx.HaarOrthogonal(gain=2**0.5)",
         ),
         tutorial="write_your_own",
-        not_when="",
+        not_when="Two layers of 64 units learn from other scales too.",
         small={"width": 8},
         train=train,
         extra=lost_entropy,

@@ -76,7 +76,7 @@ ROWS = [
             'recurrent_initializer="gate_orthogonal"',
             "bias_initializer=keras_initx.ChronoBias(10), unit_forget_bias=False",
         ),
-        "",
+        "Keras's default remembers ten steps.",
         control=None,
         activation=GATES,
     ),

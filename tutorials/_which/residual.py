@@ -62,7 +62,7 @@ ROWS = [
             'kernel_initializer="orthogonal_delta"',
         ),
         tutorial="fixup",
-        not_when="",
+        not_when="Normalization sets the scale, whatever the kernels are.",
         small={"blocks": 1},
     ),
     Row(

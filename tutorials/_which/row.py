@@ -36,6 +36,11 @@ class Task:
     batch_size: int = 50
     samples: int | None = None
 
+    @property
+    def is_higher_better(self):
+        """Whether the score is no loss or error."""
+        return self.unit in ("%", "steps")
+
     def compile(self, network):
         """Makes the network ready for `_learning.best_run`."""
         loss = self.loss() if callable(self.loss) else self.loss
@@ -67,7 +72,7 @@ class Row:
         build: function of sizes, and of arguments for the layers.
         task: Task.
         lines: tuple of str. What is measured beside Keras's default. The page names the
-            one with the lowest training loss.
+            one with the best score.
         tutorial: str. The name of a notebook.
         not_when: str. When the line does not help; may name `{default}` and `{line}`
             of the control.

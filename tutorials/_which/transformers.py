@@ -61,7 +61,7 @@ ROWS = [
             'keras_initx.reinitialize(model, like="gpt2")',
         ),
         tutorial="fixup",
-        not_when="",
+        not_when="The rule is made for dozens of blocks.",
         size={"norm": "pre"},
         small={"depth": 1},
     ),
@@ -108,6 +108,6 @@ ROWS = [
             'kernel_initializer="he_normal"',
         ),
         tutorial="write_your_own",
-        not_when="",
+        not_when="One layer does not need it: its fans are right in Keras since 3.15.",
     ),
 ]
