@@ -35,8 +35,9 @@ def row(kind, activation, lines, tutorial, not_when, why):
     name = "Plain dense, 50 layers" if is_dense else "Plain convolutions, 24 layers"
     label = {"tanh": "tanh", "relu": "ReLU", "gelu": "GELU", "selu": "SELU"}[activation]
     few = dataclasses.replace(DEEP, epochs=3)
-    epochs = 4 if is_dense else 8
-    shallow = dataclasses.replace(DEEP, epochs=epochs, rates=(1e-3, 3e-3, 1e-2))
+    # Three convolutions of eight filters learn slowly, from any start.
+    longer = dataclasses.replace(DEEP, epochs=8, rates=(3e-3, 1e-2))
+    size = {"activation": activation, "depth": 3}
     return Row(
         name=f"plain-{kind}-{activation}",
         network=name,
@@ -48,7 +49,7 @@ def row(kind, activation, lines, tutorial, not_when, why):
         not_when=not_when,
         size={"activation": activation},
         small={"depth": 3},
-        control=Control("3 layers", {"activation": activation, "depth": 3}, shallow),
+        control=Control("3 layers", size, DEEP if is_dense else longer),
         why=why,
     )
 
