@@ -111,14 +111,14 @@ def note(row, values):
     ]
     if row.control and "control" in values:
         other = row.control.task or task
+        tried = ", ".join(f"{rate:g}" for rate in other.rates)
         lines += [
-            f"The same with {row.control.what}:",
+            f"The same with {row.control.what} ({other.epochs} epochs, at the best of "
+            f"{tried}):",
             "",
             all_lines(row, values["control"], other),
             "",
         ]
-    if row.why:
-        lines += [row.why, ""]
     lines += [
         f"`python tutorials/which.py --only {row.name}` takes {values['seconds']} s of "
         f"one core ({values['backend']}).",
@@ -130,12 +130,14 @@ def note(row, values):
 def all_lines(row, runs, task):
     """Each line at its best rate."""
     extra = [row.extra_name] if row.extra and "extra" in runs[DEFAULT] else []
-    header = ("line", "rate", "training loss", task.score, *extra)
+    # A policy has no loss that tells how good it is.
+    loss = [] if row.train else ["training loss"]
+    header = ("line", "rate", *loss, task.score, *extra)
     body = [
         (
             f"`{text}`" if text else "Keras's default",
             f"{run['rate']:g}",
-            number(run["loss"]["mean"]),
+            *([number(run["loss"]["mean"])] if loss else []),
             spread(run["score"], task.unit),
             *([f"{run['extra']:.2g}"] if extra else []),
         )

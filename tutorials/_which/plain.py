@@ -7,6 +7,8 @@ from _which.row import Control, Row
 from keras import Input, Sequential
 from keras.layers import Conv2D, Dense, Flatten, GlobalAveragePooling2D
 
+SHALLOW = "In 3 layers Keras's default gets {default}, and the line {line}."
+
 
 def dense(activation, depth=50, width=48, **arguments):
     """A plain dense network."""
@@ -29,7 +31,7 @@ def convolutions(activation, depth=24, filters=8, **arguments):
     return model
 
 
-def row(kind, activation, lines, tutorial, not_when, why):
+def row(kind, activation, lines, tutorial):
     """A row of this file."""
     is_dense = kind == "dense"
     name = "Plain dense, 50 layers" if is_dense else "Plain convolutions, 24 layers"
@@ -46,15 +48,13 @@ def row(kind, activation, lines, tutorial, not_when, why):
         task=DEEP if is_dense else few,
         lines=lines,
         tutorial=tutorial,
-        not_when=not_when,
+        not_when=SHALLOW,
         size={"activation": activation},
         small={"depth": 3},
         control=Control("3 layers", size, DEEP if is_dense else longer),
-        why=why,
     )
 
 
-SHALLOW = "In 3 layers Keras's default gets {default}, and the line {line}."
 ROWS = [
     row(
         "dense",
@@ -66,8 +66,6 @@ ROWS = [
             "keras_initx.lsuv(model, x)",
         ),
         "deep_linear",
-        SHALLOW,
-        "",
     ),
     row(
         "dense",
@@ -78,8 +76,6 @@ ROWS = [
             "keras_initx.lsuv(model, x)",
         ),
         "shattered_gradients",
-        SHALLOW,
-        "",
     ),
     row(
         "dense",
@@ -91,8 +87,6 @@ ROWS = [
             "keras_initx.lsuv(model, x)",
         ),
         "shattered_gradients",
-        SHALLOW,
-        "",
     ),
     row(
         "dense",
@@ -104,8 +98,6 @@ ROWS = [
             "keras_initx.lsuv(model, x)",
         ),
         "deep_linear",
-        SHALLOW,
-        "",
     ),
     row(
         "cnn",
@@ -117,8 +109,6 @@ ROWS = [
             "keras_initx.lsuv(model, x)",
         ),
         "delta_orthogonal",
-        SHALLOW,
-        "",
     ),
     row(
         "cnn",
@@ -130,8 +120,6 @@ ROWS = [
             "keras_initx.lsuv(model, x)",
         ),
         "shattered_gradients",
-        SHALLOW,
-        "",
     ),
     row(
         "cnn",
@@ -143,7 +131,5 @@ ROWS = [
             "keras_initx.lsuv(model, x)",
         ),
         "delta_orthogonal",
-        SHALLOW,
-        "",
     ),
 ]

@@ -79,7 +79,6 @@ class Row:
         size: dict. Arguments of `build`.
         small: dict. Sizes that build in no time, for tests.
         control: Control or None.
-        why: str. One or two sentences for the notes.
         train: function in the place of `_learning.best_run`.
         extra: function of the model and the data that measures something else.
         extra_name: str. What that is.
@@ -97,7 +96,6 @@ class Row:
     size: dict = dataclasses.field(default_factory=dict)
     small: dict = dataclasses.field(default_factory=dict)
     control: Control | None = None
-    why: str = ""
     train: Callable | None = None
     extra: Callable | None = None
     extra_name: str = ""
