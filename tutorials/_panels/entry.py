@@ -3,10 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
+import keras_initx
 from _panels.spectrum import Spectrum, singular_values
 from _panels.task import Task
-
-import keras_initx
 
 
 def keras_default(network, seed):

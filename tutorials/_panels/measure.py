@@ -8,6 +8,7 @@ import _common
 import _learning
 import keras
 import numpy as np
+
 from _panels.entry import keras_default
 from _panels.pixels import pixels
 

@@ -3,7 +3,6 @@
 from _panels.entry import Entry, redraw
 from _panels.networks.residual import residual
 from _panels.networks.transformer import transformer
-
 from keras_initx import initializers
 
 BLOCKS_COUNT, LAYERS = 20, 10

@@ -2,10 +2,10 @@
 
 import keras
 import numpy as np
+
 from _panels.entry import Entry, redraw
 from _panels.networks import few, plain
 from _panels.spectrum import probability, sorted_values
-
 from keras_initx import initializers
 
 WIDTH = 32

@@ -2,7 +2,6 @@
 
 from _panels.entry import Entry, redraw
 from _panels.networks import images
-
 from keras_initx import initializers
 
 IMAGES = {

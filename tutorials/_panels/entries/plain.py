@@ -1,10 +1,9 @@
 """Initializers for plain networks."""
 
+import keras_initx
 from _panels.entry import Entry, redraw
 from _panels.networks import plain
 from _panels.spectrum import of_channels
-
-import keras_initx
 from keras_initx import initializers
 
 DEPTH = 40

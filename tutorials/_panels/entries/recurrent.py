@@ -7,7 +7,6 @@ of an LSTM's forget gate to 1.
 from _panels.entry import Entry, redraw
 from _panels.networks.recurrent import add, remember
 from _panels.spectrum import of_gates, steps_kept
-
 from keras_initx import initializers
 
 KERNEL, BIAS = "memory/*/recurrent_kernel", "memory/*/bias"

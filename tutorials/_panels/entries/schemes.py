@@ -1,5 +1,6 @@
 """Schemes, which set a whole model."""
 
+import keras_initx
 from _panels.entries.blocks import BLOCKS_COUNT, LAYERS
 from _panels.entries.few import small
 from _panels.entries.plain import relu_convolutions
@@ -7,8 +8,6 @@ from _panels.entry import Entry
 from _panels.networks import few, plain
 from _panels.networks.residual import residual
 from _panels.networks.transformer import transformer
-
-import keras_initx
 
 
 def gelu():

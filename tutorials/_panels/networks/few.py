@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+
 from _panels.networks.plain import RATES, digits
 from _panels.task import Task, classifier, compiled
 

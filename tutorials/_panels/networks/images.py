@@ -4,9 +4,10 @@ import functools
 
 import keras
 import numpy as np
+from sklearn.datasets import load_sample_image
+
 from _panels.networks.plain import digits
 from _panels.task import Task, by_depth, compiled
-from sklearn.datasets import load_sample_image
 
 SIZE = 32
 RATES = [1e-3, 3e-3, 1e-2]
@@ -42,7 +43,7 @@ def implicit(depth=4, width=64):
     # An epoch is ten times the photograph.
     data = (np.tile(places, (3, 1)), np.tile(values, (3, 1)), places, values)
     return Task(
-        f"{depth} dense layers of {width} sines, a photograph of {SIZE} x {SIZE} pixels",
+        f"{depth} dense layers of {width} sines, photograph of {SIZE} x {SIZE} pixels",
         compiled(network, keras.optimizers.Adam(), "mse"),
         data,
         [1e-4, 1e-3, 1e-2],

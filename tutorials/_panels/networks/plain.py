@@ -4,9 +4,9 @@ import functools
 
 import _common
 import keras
-from _panels.task import Task, by_depth, classifier
 
 import keras_initx
+from _panels.task import Task, by_depth, classifier
 
 RATES = [3e-3, 1e-2, 3e-2]
 SLOW_RATES = [1e-4, 1e-3, 1e-2]

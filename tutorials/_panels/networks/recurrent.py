@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+
 from _panels.task import Signal, Task, classifier, compiled
 
 TRAIN, TEST, CLASSES = 1500, 250, 8

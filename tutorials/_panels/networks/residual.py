@@ -3,9 +3,9 @@
 import functools
 
 import keras
+
 from _panels.networks.plain import digits
 from _panels.task import Task, by_depth, classifier
-
 from keras_initx.layers import Scale, Shift
 
 WIDTH = 32

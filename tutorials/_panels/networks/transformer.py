@@ -3,9 +3,10 @@
 import functools
 
 import keras
+from keras import ops
+
 from _panels.networks.plain import digits
 from _panels.task import Task, by_depth, classifier
-from keras import ops
 
 WIDTH, HEADS = 32, 2
 
