@@ -5,14 +5,17 @@ import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 GREY = "#808080"
 NAMED, KERAS = "C0", "C1"
 # What differs is never the colour alone.
 STYLES = {"named": ("C0", "o", "-"), "keras": ("C1", "s", "--")}
 PARAMETERS = {
-    "font.size": 16,
-    "axes.titlesize": 17,
+    "font.size": 19,
+    "lines.linewidth": 2,
+    "lines.markersize": 8,
+    "axes.titlesize": 20,
     "axes.edgecolor": GREY,
     "axes.labelcolor": GREY,
     "axes.titlecolor": GREY,
@@ -32,7 +35,7 @@ LOWEST, HIGHEST = 1e-9, 1e9
 def draw(name, values, path):
     """Writes the picture of what was measured."""
     with plt.rc_context(PARAMETERS):
-        figure, panels = plt.subplots(2, 2, figsize=(8.4, 9), layout="constrained")
+        figure, panels = plt.subplots(2, 2, figsize=(8.4, 10), layout="constrained")
         draw_weight(panels[0, 0], values)
         draw_values(panels[0, 1], values)
         draw_signal(panels[1, 0], values)
@@ -43,8 +46,8 @@ def draw(name, values, path):
         ]
         labels = [name, f"Keras: {values['default']}"]
         figure.legend(lines, labels, loc="outside upper center", ncols=2)
-        title = textwrap.fill(values["network"], 56)
-        figure.supxlabel(title, fontsize=15, color=GREY)
+        title = textwrap.fill(values["network"], 46)
+        figure.supxlabel(title, fontsize=18, color=GREY)
         figure.savefig(path, transparent=True, metadata={"Date": None})
         plt.close(figure)
 
@@ -66,14 +69,36 @@ def draw_weight(panel, values):
         panel.stairs(rows[0][0], color=NAMED, fill=True)
         panel.stairs(rows[1][0], color=KERAS, linestyle="--", linewidth=2)
         panel.axhline(0, color=GREY, linewidth=0.8)
-        panel.set_xlabel("entry of the bias")
+        panel.set_xlabel("entry of the bias" if rows[0].size > 1 else "")
+        if rows[0].size == 1:
+            panel.set(xticks=[])
         return
     largest = np.nanmax(np.abs(rows[0])) or 1
     panel.imshow(rows[0], cmap="coolwarm", vmin=-largest, vmax=largest)
     panel.set(xticks=[], yticks=[])
-    panel.set_xlabel(f"red {largest:.2g}, grey 0, blue {-largest:.2g}", fontsize=14)
+    panel.set_xlabel(f"red {largest:.2g}, grey 0, blue {-largest:.2g}", fontsize=16)
     for spine in panel.spines.values():
         spine.set_visible(False)
+
+
+def are_far_apart(values):
+    """Whether some scores are more than ten times as large as others."""
+    curves = [curve for side in STYLES for curve in values[side]["scores"]]
+    scores = np.concatenate([numbers(curve) for curve in curves])
+    return np.nanmax(scores) > 10 * np.nanmin(scores)
+
+
+def decades(panel):
+    """A logarithmic axis that ends at powers of ten."""
+    panel.set_yscale("log")
+    low, high = np.log10(panel.get_ylim())
+    panel.set_ylim(10.0 ** np.floor(low), 10.0 ** np.ceil(high))
+    panel.yaxis.set_minor_formatter(NullFormatter())
+
+
+def integers(panel):
+    """Layers, steps and epochs are counted."""
+    panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def after(values, is_weight=False):
@@ -96,7 +121,7 @@ def draw_values(panel, values):
             continue
         places = np.linspace(0, 1, len(found))
         panel.plot(places, found, line, color=color, marker=marker, markevery=0.2)
-        panel.set_xlabel("share, from the largest")
+        panel.set_xlabel("share of them")
     low, high = panel.get_ylim()
     panel.set_ylim(min(low, 0), max(high, 1.1) if low >= 0 else high)
     panel.set_title(textwrap.fill(values["spectrum"], 22))
@@ -123,9 +148,10 @@ def draw_signal(panel, values):
                 markevery=every,
                 fillstyle=filled,
             )
-    panel.set_yscale("log")
-    signal = "state" if values["along"] == "step" else "pre-activation"
-    panel.set_title(f"std of {signal} (full),\ngradient (dotted){after(values)}")
+    decades(panel)
+    integers(panel)
+    signal = "state" if values["along"] == "step" else "signal"
+    panel.set_title(f"std of {signal} (line)\nand gradient (dots){after(values)}")
     panel.set_xlabel(values["along"])
     panel.grid()
 
@@ -150,8 +176,11 @@ def draw_learning(panel, values):
             )
     if is_accuracy:
         panel.set_ylim(0, 103)
+    elif are_far_apart(values):
+        decades(panel)
     else:
-        panel.set_yscale("log")
+        panel.set_ylim(bottom=0)
+    integers(panel)
     panel.set_title(values["score"] + (", %" if is_accuracy else ""))
     panel.set_xlabel("epoch")
     panel.grid()

@@ -61,7 +61,7 @@ def by_depth(pattern):
         rows = [
             row
             for row in keras_initx.signal_report(network, x, y)
-            if row.pre_activation_std is not None and fnmatch(row.path, pattern)
+            if row.kernels and fnmatch(row.path, pattern)
         ]
         gradients = [row.output_gradient for row in rows]
         return Signal(

@@ -11,12 +11,12 @@ DEPTH = 40
 
 def tanh_convolutions():
     """A deep network whose scale must be right."""
-    return plain.convolutions("tanh", DEPTH, 8, rates=(1e-2, 3e-2, 1e-1))
+    return plain.convolutions("tanh", DEPTH)
 
 
 def relu_convolutions():
     """With ReLU a network fails at a smaller depth."""
-    return plain.convolutions("relu", 24, 8)
+    return plain.convolutions("relu", 24)
 
 
 def critical_gain():
@@ -31,8 +31,8 @@ def delta(network, seed):
 
 
 def convolution(network, seed):
-    """Orthogonal convolutions at the critical gain, for images of 8 x 8 pixels."""
-    kernel = initializers.ConvolutionOrthogonal(gain=critical_gain(), image_size=8)
+    """Orthogonal convolutions at the critical gain, for images of 4 x 4 pixels."""
+    kernel = initializers.ConvolutionOrthogonal(gain=critical_gain(), image_size=4)
     redraw({"hidden_*/kernel": kernel})(network, seed)
 
 
@@ -73,8 +73,7 @@ PLAIN = {
     ),
     "Dirac": Entry(
         relu_convolutions,
-        # The first layer makes eight channels out of one.
-        redraw({"hidden_1/kernel": "he_normal", "hidden_*/kernel": "dirac"}),
+        redraw({"hidden_*/kernel": "dirac"}),
         "hidden_12/kernel",
     ),
 }

@@ -39,19 +39,20 @@ def dense(activation, depth, width, rates=tuple(RATES), epochs=5):
 
 
 @functools.cache
-def convolutions(activation, depth, channels, rates=tuple(RATES)):
-    """3 x 3 convolutions of one activation, and the mean over the pixels."""
+def convolutions(activation, depth, channels=16, rates=tuple(RATES)):
+    """A convolution that makes the image 4 x 4, then equal ones of 3 x 3 taps."""
+    stem = keras.layers.Conv2D(channels, 2, strides=2, activation=activation)
     hidden = [
         keras.layers.Conv2D(
             channels, 3, padding="same", activation=activation, name=f"hidden_{place}"
         )
         for place in range(1, depth + 1)
     ]
-    mean, head = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)
+    head = [keras.layers.Flatten(), keras.layers.Dense(10, name="head")]
     name = "ReLU" if activation == "relu" else activation
     return Task(
         f"{depth} {name} convolutions of {channels} channels, digits",
-        chain([*hidden, mean, head]),
+        chain([stem, *hidden, *head]),
         digits(),
         list(rates),
         epochs=4,
