@@ -27,7 +27,7 @@ from _panels.entries import ENTRIES
 from _panels.measure import Measurements
 
 PICTURES = Path(__file__).parents[1] / "docs" / "panels"
-QUICK = ["Sparse", "PriorBias", "ChronoBias"]
+QUICK = ["FromArray", "ChronoBias"]
 # Larger drawings become PNG files.
 LARGEST = 150_000
 

@@ -121,7 +121,7 @@ def draw_values(panel, values):
             continue
         places = np.linspace(0, 1, len(found))
         panel.plot(places, found, line, color=color, marker=marker, markevery=0.2)
-        panel.set_xlabel("share of them")
+        panel.set_xlabel("share of the values")
     low, high = panel.get_ylim()
     panel.set_ylim(min(low, 0), max(high, 1.1) if low >= 0 else high)
     panel.set_title(textwrap.fill(values["spectrum"], 22))
