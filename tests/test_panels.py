@@ -53,7 +53,7 @@ def test_a_name_has_a_formula_and_panels(name):
     assert pictures in ([".svg"], [".png"])
     text = (DOCS / "measured" / "panels" / f"{name}.json").read_text(encoding="utf-8")
     measured = json.loads(text, parse_constant=pytest.fail)
-    for side in ("named", "keras"):
+    for side in ("named", "beside"):
         assert len(measured[side]["scores"]) == len(measured["seeds"]) == 3
         assert measured[side]["rate"] in measured["rates"]
 

@@ -47,7 +47,7 @@ def save(name, values, folder):
 def summary(values):
     """The last score of both starts."""
     scores = []
-    for side in ("named", "keras"):
+    for side in ("named", "beside"):
         last = [curve[-1] for curve in values[side]["scores"]]
         shown = ", ".join("diverges" if v is None else f"{v:.3g}" for v in last)
         scores.append(f"{shown} at {values[side]['rate']:g}")

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 GREY = "#808080"
-NAMED, KERAS = "C0", "C1"
+NAMED, BESIDE = "C0", "C1"
 # What differs is never the colour alone.
-STYLES = {"named": ("C0", "o", "-"), "keras": ("C1", "s", "--")}
+STYLES = {"named": (NAMED, "o", "-"), "beside": (BESIDE, "s", "--")}
 PARAMETERS = {
     "font.size": 19,
     "lines.linewidth": 2,
@@ -67,7 +67,7 @@ def draw_weight(panel, values):
     panel.set_title(f"{shown}{after(values, True)}")
     if len(rows[0]) == 1:
         panel.stairs(rows[0][0], color=NAMED, fill=True)
-        panel.stairs(rows[1][0], color=KERAS, linestyle="--", linewidth=2)
+        panel.stairs(rows[1][0], color=BESIDE, linestyle="--", linewidth=2)
         panel.axhline(0, color=GREY, linewidth=0.8)
         panel.set_xlabel("entry of the bias" if rows[0].size > 1 else "")
         if rows[0].size == 1:
@@ -159,21 +159,14 @@ def draw_signal(panel, values):
 def draw_learning(panel, values):
     """The mean over the seeds, shaded from the lowest to the highest."""
     is_accuracy = "accuracy" in values["score"]
-    for place, (side, (color, marker, line)) in enumerate(STYLES.items()):
+    for side, (color, marker, line) in STYLES.items():
         curves = np.array([numbers(curve) for curve in values[side]["scores"]])
         curves = 100 * curves if is_accuracy else curves
         epochs = np.arange(1, curves.shape[1] + 1)
         panel.plot(epochs, curves.mean(axis=0), line, color=color, marker=marker)
         low, high = curves.min(axis=0), curves.max(axis=0)
         panel.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
-        if any(None in losses for losses in values[side]["losses"]):
-            panel.text(
-                *(0.95, 0.5 - 0.1 * place),
-                "diverges",
-                color=color,
-                ha="right",
-                transform=panel.transAxes,
-            )
+        tell_divergence(panel, values[side]["losses"], color)
     if is_accuracy:
         panel.set_ylim(0, 103)
     elif are_far_apart(values):
@@ -184,3 +177,16 @@ def draw_learning(panel, values):
     panel.set_title(values["score"] + (", %" if is_accuracy else ""))
     panel.set_xlabel("epoch")
     panel.grid()
+
+
+def tell_divergence(panel, losses, color):
+    """How many seeds diverge at the best learning rate of the grid."""
+    lost = sum(None in loss for loss in losses)
+    if lost:
+        panel.text(
+            *(0.95, 0.03),
+            f"{lost} of {len(losses)} diverge",
+            color=color,
+            ha="right",
+            transform=panel.transAxes,
+        )

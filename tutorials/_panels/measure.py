@@ -28,7 +28,7 @@ class Measurements:
     def of(self, entry):
         """All that the picture of an entry shows, and how it was measured."""
         task = entry.task()
-        plain = entry.plain_task() if entry.plain_task else task
+        beside = entry.plain_task() if entry.plain_task else task
         return {
             "network": task.title,
             "shown": entry.shown.replace("*/", ""),
@@ -41,7 +41,7 @@ class Measurements:
             "steps_before_signal": entry.steps,
             "is_weight_trained": entry.is_trained,
             "named": self._side(entry, task, entry.start),
-            "keras": self._side(entry, plain, keras_default),
+            "beside": self._side(entry, beside, keras_default),
         }
 
     def _rates(self, task):

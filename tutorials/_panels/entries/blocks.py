@@ -5,7 +5,7 @@ from _panels.networks.residual import residual
 from _panels.networks.transformer import transformer
 from keras_initx import initializers
 
-BLOCKS_COUNT, LAYERS = 20, 10
+BLOCKS_COUNT, LAYERS = 20, 8
 
 BLOCKS = {
     "FixupScaled": Entry(

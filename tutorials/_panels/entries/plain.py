@@ -6,7 +6,7 @@ from _panels.networks import plain
 from _panels.spectrum import of_channels
 from keras_initx import initializers
 
-DEPTH = 40
+DEPTH = 32
 
 
 def tanh_convolutions():
@@ -16,7 +16,7 @@ def tanh_convolutions():
 
 def relu_convolutions():
     """With ReLU a network fails at a smaller depth."""
-    return plain.convolutions("relu", 24)
+    return plain.convolutions("relu", 20)
 
 
 def critical_gain():
@@ -37,8 +37,8 @@ def convolution(network, seed):
 
 
 PLAIN = {
-    "OrthogonalDelta": Entry(tanh_convolutions, delta, "hidden_20/kernel"),
-    "ConvolutionOrthogonal": Entry(tanh_convolutions, convolution, "hidden_20/kernel"),
+    "OrthogonalDelta": Entry(tanh_convolutions, delta, "hidden_12/kernel"),
+    "ConvolutionOrthogonal": Entry(tanh_convolutions, convolution, "hidden_12/kernel"),
     "HaarOrthogonal": Entry(
         lambda: plain.dense(None, 40, 32, rates=(1e-4, 3e-4, 1e-3, 3e-3)),
         redraw({"hidden_*/kernel": "haar_orthogonal"}),

@@ -15,12 +15,12 @@ SIMPLE_STEPS, LSTM_STEPS = 50, 60
 
 def simple():
     """Units of tanh that have to remember."""
-    return remember("simple", SIMPLE_STEPS, epochs=8)
+    return remember("simple", SIMPLE_STEPS)
 
 
 def constrained():
     """The same, whose recurrent kernel stays orthogonal."""
-    return remember("simple", SIMPLE_STEPS, epochs=8, is_constrained=True)
+    return remember("simple", SIMPLE_STEPS, is_constrained=True)
 
 
 def lstm():
@@ -74,7 +74,7 @@ RECURRENT = {
         KERNEL,
         default="no constraint",
         plain_task=simple,
-        steps=240,
+        steps=150,
         is_trained=True,
     ),
 }

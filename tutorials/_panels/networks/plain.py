@@ -55,7 +55,7 @@ def convolutions(activation, depth, channels=16, rates=tuple(RATES)):
         chain([stem, *hidden, *head]),
         digits(),
         list(rates),
-        epochs=4,
+        epochs=3,
         watch=by_depth("*hid*"),
     )
 
@@ -79,7 +79,7 @@ def depthwise(depth, channels):
         chain(layers),
         digits(),
         RATES,
-        epochs=4,
+        epochs=3,
         watch=by_depth("*wise*"),
     )
 

@@ -35,7 +35,7 @@ def residual(blocks=20):
         f"{blocks} residual blocks without normalization, digits",
         classifier(keras.Model(inputs, outputs)),
         digits(),
-        [1e-3, 1e-2, 1e-1],
+        [1e-4, 1e-3, 1e-2, 1e-1],
         epochs=4,
         watch=by_depth("*first*"),
     )

@@ -54,7 +54,7 @@ def block(x, place, is_normalized, attend):
 
 
 @functools.cache
-def transformer(layers=10, is_normalized=False, is_fused=False):
+def transformer(layers=8, is_normalized=False, is_fused=False):
     """An encoder, and the mean over the tokens."""
     inputs = keras.Input((8, 8, 1))
     x = tokens(inputs)
@@ -68,6 +68,6 @@ def transformer(layers=10, is_normalized=False, is_fused=False):
         classifier(network, keras.optimizers.Adam()),
         digits(),
         [3e-4, 1e-3, 3e-3],
-        epochs=4,
+        epochs=3,
         watch=by_depth("*feed*"),
     )
