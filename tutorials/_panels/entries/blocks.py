@@ -44,14 +44,14 @@ BLOCKS = {
         "feed_5/kernel",
     ),
     "DepthScaled": Entry(
-        lambda: transformer(LAYERS, is_normalized=True),
+        lambda: transformer(6, is_normalized=True),
         redraw(
             {
-                f"*{part}*/kernel": initializers.DepthScaled(num_layers=LAYERS)
+                f"*{part}*/kernel": initializers.DepthScaled(num_layers=6)
                 for part in ("attention_output", "forward_")
             }
         ),
-        "forward_5/kernel",
+        "forward_3/kernel",
     ),
     "Blockwise": Entry(
         lambda: transformer(4, is_normalized=True, is_fused=True),

@@ -7,16 +7,17 @@ from _panels.spectrum import of_channels
 from keras_initx import initializers
 
 DEPTH = 32
+CONVOLUTION_RATES = (1e-2, 3e-2)
 
 
 def tanh_convolutions():
     """A deep network whose scale must be right."""
-    return plain.convolutions("tanh", DEPTH)
+    return plain.convolutions("tanh", DEPTH, rates=CONVOLUTION_RATES)
 
 
 def relu_convolutions():
     """With ReLU a network fails at a smaller depth."""
-    return plain.convolutions("relu", 20)
+    return plain.convolutions("relu", 20, rates=CONVOLUTION_RATES)
 
 
 def critical_gain():

@@ -78,7 +78,7 @@ def depthwise(depth, channels):
         f"{depth} pairs of depthwise and pointwise convolutions, digits",
         chain(layers),
         digits(),
-        RATES,
+        [1e-2, 3e-2],
         epochs=3,
         watch=by_depth("*wise*"),
     )

@@ -67,7 +67,7 @@ def transformer(layers=8, is_normalized=False, is_fused=False):
         f"transformer of {layers} layers, {normalization}, digits",
         classifier(network, keras.optimizers.Adam()),
         digits(),
-        [3e-4, 1e-3, 3e-3],
+        [1e-3, 3e-3] if is_normalized else [3e-4, 1e-3, 3e-3],
         epochs=3,
         watch=by_depth("*feed*"),
     )
