@@ -1,0 +1,1 @@
+"""Small networks with what they learn. Each is made once, for all entries."""
