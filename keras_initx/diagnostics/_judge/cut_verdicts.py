@@ -6,9 +6,6 @@ from keras_initx.diagnostics._judge.verdict import Verdict
 
 # The rest is then below what float16 can hold: most of the gradient is lost.
 UNDERFLOW = 0.5
-# On TensorFlow, Keras skips an assignment that changes nothing, so that the second one
-# alone does not reach the layers of a model that is trainable itself.
-UNFREEZE = "`model.trainable = False; model.trainable = True`"
 
 
 def nothing_trains(findings: Findings) -> Verdict | None:

@@ -4,7 +4,6 @@ from keras_initx.diagnostics._judge.activation_facts import (
     ActivationFacts,
     activation_facts,
 )
-from keras_initx.diagnostics._judge.cut_verdicts import UNFREEZE
 from keras_initx.diagnostics._judge.expected_cosine import expected_cosine
 from keras_initx.diagnostics._judge.findings import Findings, first_of_tail
 from keras_initx.diagnostics._judge.pasted import code_of, other_activation, other_end
