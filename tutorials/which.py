@@ -2,7 +2,8 @@
 
 Trains small networks of many kinds from Keras's default and from the lines that suit
 them, each at the same learning rates and from the same three seeds. It writes what it
-measured to `docs/measured/which/`, and the page `docs/which_initializer.md`:
+measured to `docs/measured/which/`, the page `docs/which_initializer.md`, and the table
+of the README:
 
     KERAS_BACKEND=jax python which.py
     KERAS_BACKEND=jax python which.py --only siren plain-cnn-relu
@@ -20,10 +21,12 @@ import _common  # noqa: F401  (sets the environment before Keras is imported)
 import _learning
 import keras
 from _which.engine import measure
-from _which.page import page
+from _which.page import page, with_short_table
 from _which.rows import KINDS, ROWS
 
-PAGE = Path(__file__).parents[1] / "docs" / "which_initializer.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "which_initializer.md"
+README = ROOT / "README.md"
 
 
 def chosen_rows(arguments):
@@ -58,6 +61,9 @@ def main():
         else:
             _learning.write("which", row.name, values)
     arguments.output.write_text(page(ROWS, quick or read()), encoding="utf-8")
+    if arguments.output == PAGE:
+        text = with_short_table(README.read_text(encoding="utf-8"), ROWS, read())
+        README.write_text(text, encoding="utf-8")
     print(f"The page is {arguments.output}.")
 
 

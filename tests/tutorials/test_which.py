@@ -11,9 +11,9 @@ TUTORIALS = Path(__file__).parents[2] / "tutorials"
 sys.path.insert(0, str(TUTORIALS))
 
 from _which.engine import Line, best_of  # noqa: E402
-from _which.page import page, table  # noqa: E402
+from _which.page import page, table, with_short_table  # noqa: E402
 from _which.rows import ROWS  # noqa: E402
-from which import PAGE, read  # noqa: E402
+from which import PAGE, README, read  # noqa: E402
 
 pytestmark = pytest.mark.same_on_each_backend(every=9)
 
@@ -36,6 +36,11 @@ def test_each_line_sets_the_weights(row):
 
 def test_the_page_is_the_one_that_was_measured():
     assert PAGE.read_text(encoding="utf-8") == page(ROWS, read())
+
+
+def test_the_table_of_the_readme_is_the_one_that_was_measured():
+    text = README.read_text(encoding="utf-8")
+    assert text == with_short_table(text, ROWS, read())
 
 
 def test_the_table_names_the_best_line_of_each_row():

@@ -54,7 +54,7 @@ class Claim:
         says: str. The claim, in a few words.
         measure: function of a bool, whether it shall be quick; returns `Measured`.
         trains: bool. Whether networks are trained.
-        script: str. A script that shows more of it.
+        script: str. A script or notebook that shows more of it.
     """
 
     name: str

@@ -71,7 +71,7 @@ def rectifiers(quick):
     "Balduzzi et al. 2017",
     "Very deep networks train without skip connections (abstract)",
     trains=True,
-    script="quickstart.py",
+    script="shattered_gradients.ipynb",
 )
 def looks_linear_learns(quick):
     """Test accuracy on digits."""
@@ -88,7 +88,7 @@ def looks_linear_learns(quick):
     "Sussillo and Abbott 2014",
     "The right scale alone trains very deep plain networks",
     trains=True,
-    script="quickstart.py",
+    script="random_walk.ipynb",
 )
 def random_walk_learns(quick):
     """Test accuracy on digits."""
@@ -137,7 +137,7 @@ def he_learns(quick):
     'Delta-orthogonal kernels "train vanilla CNNs with ten thousand layers or more" '
     "(abstract)",
     trains=True,
-    script="quickstart.py",
+    script="delta_orthogonal.ipynb",
 )
 def delta_learns(quick):
     """Test accuracy on digits after many convolutions of tanh."""

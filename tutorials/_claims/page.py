@@ -66,7 +66,8 @@ def page(found):
 
 def row(values):
     """A line of a table."""
-    how = values["script"].removesuffix(".py")
+    script = values["script"]
+    how = f"[{script.partition('.')[0]}](../tutorials/{script})"
     cells = [
         ", ".join(reference(scheme) for scheme in values["schemes"]),
         linked(values["paper"]),
@@ -75,7 +76,7 @@ def row(values):
         values["measured"],
         values["size"],
         trained(values),
-        f"{values['backend']}, `{how}`",
+        f"{values['backend']}, {how}",
     ]
     return f"| {' | '.join(cells)} |\n"
 

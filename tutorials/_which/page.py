@@ -18,6 +18,20 @@ COLUMNS = (
     "tutorial",
     "when it does not help",
 )
+# Where the README has its rows, and which.
+BEGIN = "<!-- Written by `python tutorials/which.py --table`. -->"
+END = "<!-- The end of the table. -->"
+SHORT = (
+    "plain-dense-relu",
+    "plain-dense-gelu",
+    "plain-cnn-tanh",
+    "grouped",
+    "transformer-post-norm",
+    "lstm-long",
+    "gru-long",
+    "siren",
+    "attention",
+)
 
 
 def page(rows, measured):
@@ -32,6 +46,27 @@ def page(rows, measured):
 def table(rows, measured):
     """A row for each network."""
     return markdown(COLUMNS, [cells(row, measured[row.name]) for row in rows])
+
+
+def short_table(rows, measured):
+    """The rows of the README, with the first columns and the last numbers."""
+    named = {row.name: cells(row, measured[row.name]) for row in rows}
+    chosen = [
+        (without_link(network), *others[:4])
+        for network, *others in (named[name] for name in SHORT)
+    ]
+    return markdown(COLUMNS[:5], chosen)
+
+
+def with_short_table(text, rows, measured):
+    """A text with that table between its two marks."""
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    return f"{before}{BEGIN}\n{short_table(rows, measured)}\n{END}{after}"
+
+
+def without_link(cell):
+    """The words of a link."""
+    return cell.partition("[")[2].partition("]")[0]
 
 
 def cells(row, values):
