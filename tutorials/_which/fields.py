@@ -79,11 +79,12 @@ ROWS = [
         build=network,
         task=IMAGE,
         lines=(
-            "keras_initx.lsuv(model, x, target_std=0.1)",
+            "keras_initx.lsuv(model, x, target_std=0.2)",
             'kernel_initializer="he_normal"',
         ),
         tutorial="lsuv",
-        not_when="",
+        not_when="Its kernels have the right scale by chance. "
+        "`target_std` sets it for other widths of the bumps.",
         size={"activation": gaussian},
         small={"depth": 2, "width": 8},
     ),
