@@ -17,6 +17,7 @@ from _progress import shown
 
 with shown("Starting Keras"):
     import _common
+    import _pictures
     import keras
     import matplotlib.pyplot as plt
 
@@ -62,6 +63,7 @@ class Told(keras.callbacks.Callback):
 
 def plot(curves, path):
     """Draws the test accuracy by epoch, readable without colours too."""
+    plt.rcParams.update(_pictures.ON_ANY_PAGE)
     figure, axes = plt.subplots(figsize=(7, 3.6))
     for (name, curve), style in zip(curves.items(), ("s--", "o-"), strict=True):
         epochs = range(1, len(curve) + 1)
@@ -73,10 +75,10 @@ def plot(curves, path):
         ylabel="test accuracy (%)",
         ylim=(0, 100),
     )
-    axes.grid(alpha=0.3)
+    axes.grid()
     axes.legend(loc="center right")
     figure.tight_layout()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, transparent=True)
 
 
 def main():

@@ -5,28 +5,20 @@ import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _pictures import GREY, ON_ANY_PAGE
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-GREY = "#808080"
 NAMED, BESIDE = "C0", "C1"
 # What differs is never the colour alone.
 STYLES = {"named": (NAMED, "o", "-"), "beside": (BESIDE, "s", "--")}
 PARAMETERS = {
+    **ON_ANY_PAGE,
     "font.size": 19,
     "lines.linewidth": 2,
     "lines.markersize": 8,
     "axes.titlesize": 20,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": GREY,
-    "axes.titlecolor": GREY,
-    "text.color": GREY,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "grid.color": GREY,
-    "grid.alpha": 0.3,
     "svg.fonttype": "none",
     "svg.hashsalt": "panels",
-    "legend.framealpha": 0,
 }
 # Of the signal; what is smaller or larger is cut off.
 LOWEST, HIGHEST = 1e-9, 1e9
