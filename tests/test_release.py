@@ -89,7 +89,7 @@ def test_the_version_stands_in_each_place():
 def test_forms_and_citation_name_the_site_of_the_package():
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     site = re.search(r"^url: (\S+)", citation, re.M)[1]
-    assert PROJECT.get("urls", {}).get("Documentation", site) == site
+    assert PROJECT["urls"]["Documentation"] == site
     forms = (ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml").read_text("utf-8")
     repository = re.search(r"^repository-code: (\S+)", citation, re.M)[1]
     for address in re.findall(r"url: (\S+)", forms):

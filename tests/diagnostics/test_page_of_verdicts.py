@@ -59,8 +59,7 @@ def test_each_kind_has_its_section_in_order():
 def test_the_address_of_a_kind_is_that_of_its_section():
     """Markdown makes the anchor of a heading that is one word from this word."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    addresses = project.get("urls", {"Documentation": DOCUMENTATION})
-    assert addresses["Documentation"] == DOCUMENTATION
+    assert project["urls"]["Documentation"] == DOCUMENTATION
     url = Verdict("dead_units", None, "").url
     assert url == f"{DOCUMENTATION}verdicts/#dead_units"
 

@@ -23,8 +23,8 @@ BEGIN = "<!-- Written by `python tutorials/which.py --table`. -->"
 END = "<!-- The end of the table. -->"
 SHORT = (
     "plain-dense-relu",
-    "plain-dense-gelu",
     "plain-cnn-tanh",
+    "plain-cnn-gelu",
     "grouped",
     "transformer-post-norm",
     "lstm-long",
