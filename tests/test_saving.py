@@ -338,6 +338,7 @@ print(json.dumps(results))
 """
 
 
+@pytest.mark.same_on_each_backend(every=9)
 def test_nothing_of_ours_loads_silently_without_us(tmp_path):
     configs = [keras.initializers.serialize(row.make()) for row in CATALOGUE]
     configs.append(keras.saving.serialize_keras_object(CReLU()))

@@ -216,6 +216,7 @@ CALLS = {
 }
 
 
+@pytest.mark.same_on_each_backend(every=3)
 @pytest.mark.parametrize("name", CALLS)
 def test_after_an_interrupt_at_any_line_the_model_is_as_before(name):
     model, call = restless_model(), CALLS[name]
