@@ -5,6 +5,7 @@ python tests/archives.py check dist     compares them with the files that Git kn
 python tests/archives.py unpack FOLDER  makes an sdist, whose tests run in FOLDER
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -40,9 +41,14 @@ def build(folder):
 
 
 def check(folder):
-    """The wheel is the package with its metadata; the sdist lacks nothing."""
+    """The wheel is the package with its metadata; the sdist lacks nothing.
+
+    Links of the description lead somewhere from the index too.
+    """
     with zipfile.ZipFile(the_only(folder, "*.whl")) as wheel:
         in_wheel = set(wheel.namelist())
+        (described,) = (name for name in in_wheel if name.endswith("/METADATA"))
+        links = re.findall(r"\]\(([^)]*)", wheel.read(described).decode())
     with tarfile.open(the_only(folder, "*.tar.gz")) as sdist:
         in_sdist = {name.partition("/")[2] for name in sdist.getnames()} - {"PKG-INFO"}
     package = {name for name in sources() if name.startswith("keras_initx/")}
@@ -50,6 +56,8 @@ def check(folder):
     assert in_wheel - metadata == package, sorted((in_wheel - metadata) ^ package)
     assert "keras_initx/py.typed" in package
     assert any(name.endswith("/licenses/LICENSE") for name in metadata)
+    assert links
+    assert all(link.startswith("https://") for link in links), links
     assert in_sdist == sources(), sorted(in_sdist ^ sources())
     assert {"tests/test_contract.py", "docs/verdicts.md"} <= in_sdist
 
