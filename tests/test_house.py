@@ -17,12 +17,10 @@ import keras_initx
 PACKAGE = Path(keras_initx.__file__).parent
 README = Path(__file__).parents[1] / "README.md"
 GUIDE = sorted((README.parent / "docs" / "guide").glob("*.md"))
+OTHER_PAGES = ["docs/index.md", *(f"docs/guide/{path.name}" for path in GUIDE)]
 PAGES = [
     "README.md",
-    *(
-        pytest.param(f"docs/guide/{path.name}", marks=pytest.mark.same_on_each_backend)
-        for path in GUIDE
-    ),
+    *(pytest.param(p, marks=pytest.mark.same_on_each_backend) for p in OTHER_PAGES),
 ]
 FRAMEWORKS = {"jax", "tensorflow", "torch"}
 # What pyproject.toml declares. An extra may be missing, so a function imports it; and
