@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_initx._backend.arithmetic import scaled_copy
-from keras_initx._backend.memory import aligned
+from keras_initx._backend.memory import aligned, handed_over
 from keras_initx._backend.seeds import generator_lock
 from keras_initx._keras import (
     attach_jax_state,
@@ -47,7 +47,7 @@ def next_state(generator: keras.random.SeedGenerator) -> Any:
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
     # Without the dtype, JAX would copy it twice.
-    return jnp.asarray(array, array.dtype)
+    return jnp.asarray(handed_over(array), array.dtype)
 
 
 def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
@@ -64,7 +64,7 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
     )
     first = on_host(sample(0))
     if isinstance(first, np.ndarray):
-        numbers = np.empty((count, chunk), first.dtype)
+        numbers = aligned((count, chunk), first.dtype)
         numbers[0] = first
         for index in range(1, count):
             numbers[index] = sample(index)

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from keras import ops
+
+from keras_initx._backend.memory import aligned_zeros
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
 
@@ -19,12 +23,17 @@ def delta(matrices: Any, axes: KernelAxes, tap: str | Sequence[int] = "center") 
     """
     kernel_size = axes.sizes(axes.spatial)
     taps = tap if not isinstance(tap, str) else _taps(tap, kernel_size)
-    zeros = [
-        (place, size - 1 - place) for place, size in zip(taps, kernel_size, strict=True)
-    ]
-    xp = namespace(matrices)
-    at_tap = xp.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
-    kernel = xp.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
+    batch, rows, columns = matrices.shape
+    if namespace(matrices) is np:
+        kernel = aligned_zeros((batch, *kernel_size, rows, columns), matrices.dtype)
+        kernel[:, *taps] = matrices
+    else:
+        zeros = [
+            (place, size - 1 - place)
+            for place, size in zip(taps, kernel_size, strict=True)
+        ]
+        at_tap = ops.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
+        kernel = ops.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
     return axes.kernel(kernel, axes.batch + axes.spatial + axes.input + axes.output)
 
 

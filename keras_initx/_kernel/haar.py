@@ -27,12 +27,17 @@ import numpy as np
 
 from keras_initx._kernel.arrays import (
     add_to_diagonal,
+    diagonal,
     enlarge,
     inverse_of_upper,
+    lower_trapezoid,
     namespace,
-    subtract_product,
+    upper_with_half_diagonal,
 )
 from keras_initx._kernel.random import normal
+
+# Below it, the square of a norm is nothing in float32.
+_LEAST_NORM = 1e-10
 
 
 def haar(shape: tuple[int, ...], dtype: str, seed: Any, gain: float = 1.0) -> Any:
@@ -59,29 +64,22 @@ def reflect(gaussian: Any, gain: float) -> Any:
         v, signs = _vectors(gaussian[..., start:, start : start + block])
         v_transposed, size = xp.swapaxes(v, -1, -2), v.shape[-1]
         gram = xp.matmul(v_transposed, v)
-        half = xp.diagonal(gram, axis1=-2, axis2=-1) / 2
-        t = inverse_of_upper(add_to_diagonal(xp.triu(gram), -half))
-        # V.T [D 0; 0 Q], by blocks.
-        d = -gain * signs
-        left = v_transposed[..., :size] * d[..., None, :]
-        right = xp.matmul(v_transposed[..., size:], q)
+        t = inverse_of_upper(upper_with_half_diagonal(gram))
+        # - V.T [D 0; 0 Q], by blocks.
+        left = v_transposed[..., :size] * (gain * signs)[..., None, :]
+        right = -xp.matmul(v_transposed[..., size:], q)
         projections = xp.matmul(t, xp.concatenate([left, right], axis=-1))
-        q = add_to_diagonal(enlarge(q, gaussian[..., start:, start:]), d)
-        q = subtract_product(q, v, projections)
+        q = enlarge(q, -gain * signs, v, projections, gaussian[..., start:, start:])
     return q
 
 
 def _vectors(gaussian: Any) -> tuple[Any, Any]:
     """The vectors v_j of a block, and the signs of their first entries."""
-    xp = namespace(gaussian)
-    size = gaussian.shape[-1]
-    top, bottom = gaussian[..., :size, :], gaussian[..., size:, :]
-    v = xp.concatenate([xp.tril(top), bottom], axis=-2)
-    norms = xp.sqrt(xp.einsum("...ij,...ij->...j", v, v))
-    one = xp.ones_like(norms)
-    signs = xp.where(xp.diagonal(v, axis1=-2, axis2=-1) < 0, -one, one)
+    xp, v = namespace(gaussian), lower_trapezoid(gaussian)
     # A vector of zeros gives no reflection: the first unit vector takes its place.
-    return add_to_diagonal(v, xp.where(norms == 0, one, signs * norms)), signs
+    norms = xp.maximum(xp.sqrt(xp.einsum("...ij,...ij->...j", v, v)), _LEAST_NORM)
+    signed = xp.where(diagonal(v) < 0, -norms, norms)
+    return add_to_diagonal(v, signed), signed / norms
 
 
 def _block(gaussian: Any) -> int:

@@ -53,7 +53,7 @@ class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):
             self.groups,
             self.strides,
         )
-        return dataclasses.replace(axes, is_lookup=self.is_lookup)
+        return dataclasses.replace(axes, is_lookup=True) if self.is_lookup else axes
 
     def check(self, axes: KernelAxes) -> None:
         """Raises a `ValueError` if the class cannot fill a kernel with these axes."""
