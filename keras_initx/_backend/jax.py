@@ -24,6 +24,9 @@ from keras_initx._keras import (
     stored_value,
 )
 
+# Up to so many bytes a copy costs nothing.
+_SMALL = 2**16
+
 # Random numbers are drawn this many at a time. To compile a generator for each shape
 # would take longer than everything else.
 _CHUNKS = (2**12, 2**14, 2**16, 2**18, 2**20)
@@ -46,7 +49,9 @@ def next_state(generator: keras.random.SeedGenerator) -> Any:
 
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
-    # Without the dtype, JAX would copy it twice.
+    if array.nbytes <= _SMALL:
+        return jnp.asarray(array)
+    # Without the dtype, JAX would copy it. This is the longer way for a small array.
     return jnp.asarray(handed_over(array), array.dtype)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from keras_initx._backend.arithmetic import norm, scaled_copy
 from keras_initx._backend.seeds import generator_lock
-from keras_initx._keras import stored_value
+from keras_initx._keras import stored_value, torch_device
 
 
 def on_host(tensor: Any) -> Any:
@@ -49,9 +49,7 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
 
 def _is_here() -> bool:
     """Whether a tensor that is made now has values, in the memory of the host."""
-    tensor = keras.ops.zeros(())
-    is_plain = type(tensor) is torch.Tensor and tensor.device.type == "cpu"
-    return is_plain and not torch.compiler.is_compiling()
+    return torch_device() == "cpu" and not torch.compiler.is_compiling()
 
 
 def has_values(tensor: Any) -> bool:

@@ -49,7 +49,7 @@ def scatter(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Any
 
 
 @functools.lru_cache(maxsize=64)
-def _lower(size: int) -> np.ndarray:
+def lower_triangle(size: int) -> np.ndarray:
     """Ones on and below the diagonal, zeros above it."""
     return np.tri(size, dtype="float32")
 
@@ -57,7 +57,7 @@ def _lower(size: int) -> np.ndarray:
 @functools.lru_cache(maxsize=64)
 def _upper(size: int) -> np.ndarray:
     """Ones above the diagonal, halves on it, zeros below it."""
-    return _lower(size).T - np.eye(size, dtype="float32") / 2
+    return lower_triangle(size).T - np.eye(size, dtype="float32") / 2
 
 
 def lower_trapezoid(matrix: Any) -> Any:
@@ -65,7 +65,7 @@ def lower_trapezoid(matrix: Any) -> Any:
     size = matrix.shape[-1]
     if namespace(matrix) is np:
         result = matrix.copy()
-        result[..., :size, :] *= _lower(size)
+        result[..., :size, :] *= lower_triangle(size)
         return result
     top, bottom = matrix[..., :size, :], matrix[..., size:, :]
     return ops.concatenate([ops.tril(top), bottom], axis=-2)

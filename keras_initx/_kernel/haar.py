@@ -31,6 +31,7 @@ from keras_initx._kernel.arrays import (
     enlarge,
     inverse_of_upper,
     lower_trapezoid,
+    lower_triangle,
     namespace,
     upper_with_half_diagonal,
 )
@@ -59,6 +60,8 @@ def reflect(gaussian: Any, gain: float) -> Any:
     were applied already.
     """
     xp, columns, block = namespace(gaussian), gaussian.shape[-1], _block(gaussian)
+    if xp is np and columns <= block:
+        return _reflect_at_once(gaussian, gain)
     q = gaussian[..., columns:, columns:]
     for start in reversed(range(0, columns, block)):
         v, signs = _vectors(gaussian[..., start:, start : start + block])
@@ -70,6 +73,25 @@ def reflect(gaussian: Any, gain: float) -> Any:
         right = -xp.matmul(v_transposed[..., size:], q)
         projections = xp.matmul(t, xp.concatenate([left, right], axis=-1))
         q = enlarge(q, -gain * signs, v, projections, gaussian[..., start:, start:])
+    return q
+
+
+def _reflect_at_once(gaussian: np.ndarray, gain: float) -> np.ndarray:
+    """The same for a single block: a small matrix costs what the calls of NumPy do."""
+    v, size = gaussian, gaussian.shape[-1]
+    v[..., :size, :] *= lower_triangle(size)
+    norms = np.sqrt(np.einsum("...ij,...ij->...j", v, v))
+    np.maximum(norms, _LEAST_NORM, out=norms)
+    entries = diagonal(v)
+    signed = np.copysign(norms, entries)
+    entries += signed
+    v_transposed = v.swapaxes(-1, -2)
+    t = inverse_of_upper(upper_with_half_diagonal(np.matmul(v_transposed, v)))
+    minus_d = np.copysign(norms.dtype.type(gain), signed)
+    left = v_transposed[..., :size] * minus_d[..., None, :]
+    q = np.matmul(v, np.matmul(t, left))
+    entries = diagonal(q)
+    entries -= minus_d
     return q
 
 

@@ -1,6 +1,7 @@
 """The base of the initializers of kernels: it knows what the axes mean."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
@@ -8,6 +9,14 @@ import keras
 from keras_initx import _validate
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx.initializers._base.plain_initializer import PlainInitializer
+
+
+@functools.lru_cache
+def _resolved(owner: str, shape: tuple[int, ...], *arguments: Any) -> KernelAxes:
+    """`KernelAxes.resolve`, once for layers of one kind."""
+    *axes, groups, strides = arguments
+    lists = [None if each is None else list(each) for each in axes]
+    return KernelAxes.resolve(owner, shape, *lists, groups, strides)
 
 
 class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):
@@ -44,12 +53,11 @@ class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):
         self.batch_axes = _validate.axes(owner, "batch_axes", batch_axes)
 
     def read(self, shape: tuple[int, ...]) -> KernelAxes:
-        axes = KernelAxes.resolve(
+        lists = (self.input_axes, self.output_axes, self.batch_axes)
+        axes = _resolved(
             type(self).__name__,
             shape,
-            self.input_axes,
-            self.output_axes,
-            self.batch_axes,
+            *(None if axes is None else tuple(axes) for axes in lists),
             self.groups,
             self.strides,
         )

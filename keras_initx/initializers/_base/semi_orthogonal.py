@@ -73,7 +73,9 @@ class SemiOrthogonalInitializer(AxesInitializer):
         value = self.singular_value(axes, rows)
         matrices = haar(shape, dtype, self.seed, value)
         xp = namespace(matrices)
-        return xp.reshape(xp.swapaxes(matrices, 1, 2), (batch, rows, out_channels))
+        if self.groups > 1:
+            matrices = xp.swapaxes(matrices, 1, 2)
+        return xp.reshape(matrices, (batch, rows, out_channels))
 
     def get_config(self) -> dict[str, Any]:
         return {
