@@ -24,6 +24,9 @@ from keras_initx._keras import (
     stored_value,
 )
 
+# The least size of a kernel that is drawn on an accelerator.
+_LARGE = 2**24
+
 # Up to so many bytes a copy costs nothing.
 _SMALL = 2**16
 
@@ -55,8 +58,18 @@ def to_tensor(array: np.ndarray) -> Any:
     return jnp.asarray(handed_over(array), array.dtype)
 
 
-def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
-    """Independent draws from a distribution of `keras.random`, by its name."""
+def draw(
+    distribution: str,
+    shape: tuple[int, ...],
+    seed: Any,
+    stays: bool = False,
+    **arguments: Any,
+) -> Any:
+    """Independent draws from a distribution of `keras.random`, by its name.
+
+    Where there are values now they are a NumPy array, unless the result `stays` a
+    tensor on the device.
+    """
     if isinstance(seed, keras.random.SeedGenerator):
         key = next_state(seed)
     else:
@@ -67,15 +80,48 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
     sample = functools.partial(
         _sample, key, distribution=distribution, size=chunk, **arguments
     )
-    first = on_host(sample(0))
-    if isinstance(first, np.ndarray):
-        numbers = aligned((count, chunk), first.dtype)
-        numbers[0] = first
-        for index in range(1, count):
-            numbers[index] = sample(index)
-    else:
-        numbers = jax.lax.map(sample, jnp.arange(count))
+    first = None if stays else on_host(sample(0))
+    if not isinstance(first, np.ndarray):
+        return _sample_at_once(
+            key, distribution=distribution, shape=shape, chunk=chunk, **arguments
+        )
+    numbers = aligned((count, chunk), first.dtype)
+    numbers[0] = first
+    for index in range(1, count):
+        numbers[index] = sample(index)
     return numbers.reshape(-1)[:size].reshape(shape)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("distribution", "shape", "chunk", "minval", "maxval", "dtype"),
+)
+def _sample_at_once(
+    key: Any, distribution: str, shape: tuple[int, ...], chunk: int, **arguments: Any
+) -> Any:
+    """All chunks in one program."""
+    size = math.prod(shape)
+    sample = functools.partial(
+        _sample, key, distribution=distribution, size=chunk, **arguments
+    )
+    numbers = jax.lax.map(sample, jnp.arange(-(-size // chunk)))
+    return numbers.reshape(-1)[:size].reshape(shape)
+
+
+def draws_on_device(size: int) -> bool:
+    """Whether a kernel of this size is faster drawn on Keras's default device.
+
+    For a new shape the device compiles two programs, which takes some seconds. The host
+    takes about one for 16 million entries.
+    """
+    device = jax.config.jax_default_device or jax.devices()[0]
+    platform = device if isinstance(device, str) else device.platform
+    return size >= _LARGE and platform != "cpu"
+
+
+def one_program(function: Callable[..., Any], *fixed: str) -> Callable[..., Any]:
+    """The function, compiled as a whole where each operation would be by itself."""
+    return jax.jit(function, static_argnames=fixed)
 
 
 @functools.partial(

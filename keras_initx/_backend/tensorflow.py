@@ -22,6 +22,9 @@ from keras_initx._keras import spec_of_one_replica, stored_value
 # A draw takes four times the memory of its result, so a large one is made in parts.
 _CHUNK = 2**22
 
+# The least size of a kernel that is drawn on an accelerator.
+_LARGE = 2**18
+
 # The number of this algorithm, and the key with which it scrambles a seed.
 _PHILOX, _SCRAMBLE = 1, np.array([0x02461E293EC8F720], "uint64")
 
@@ -57,8 +60,18 @@ def to_tensor(array: np.ndarray) -> Any:
     return tf.experimental.dlpack.from_dlpack(handed_over(array).__dlpack__())
 
 
-def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
-    """Independent draws from a distribution of `keras.random`, by its name."""
+def draw(
+    distribution: str,
+    shape: tuple[int, ...],
+    seed: Any,
+    stays: bool = False,
+    **arguments: Any,
+) -> Any:
+    """Independent draws from a distribution of `keras.random`, by its name.
+
+    Where there are values now they are a NumPy array, unless the result `stays` a
+    tensor on the device.
+    """
     size = math.prod(shape)
     starts = range(0, size, _CHUNK)
     seeds = split(seed, len(starts)) if len(starts) > 1 else [seed]
@@ -67,7 +80,7 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
         for start, seed in zip(starts, seeds, strict=True)
     )
     first = next(chunks)
-    if not has_values(first):
+    if stays or not has_values(first):
         return ops.reshape(ops.concatenate([first, *chunks]), shape)
     first = _array_of(first)
     if len(starts) == 1:
@@ -78,6 +91,21 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
     for start, chunk in zip(starts[1:], chunks, strict=True):
         numbers[start : start + _CHUNK] = _array_of(chunk)
     return numbers.reshape(shape)
+
+
+def draws_on_device(size: int) -> bool:
+    """Whether a kernel of this size is faster drawn on Keras's default device.
+
+    A device takes some milliseconds to start a hundred operations. The host takes as
+    long for some 100,000 entries.
+    """
+    is_large = size >= _LARGE and tf.executing_eagerly()
+    return is_large and "CPU" not in tf.zeros(()).device
+
+
+def one_program(function: Callable[..., Any], *fixed: str) -> Callable[..., Any]:
+    """The function, compiled as a whole where each operation would be by itself."""
+    return function
 
 
 def _array_of(tensor: Any) -> np.ndarray:

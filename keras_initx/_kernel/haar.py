@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_initx._backend import one_program
 from keras_initx._kernel.arrays import (
     add_to_diagonal,
     diagonal,
@@ -45,11 +46,17 @@ def haar(shape: tuple[int, ...], dtype: str, seed: Any, gain: float = 1.0) -> An
     """`gain` times Haar-random matrices of shape `(*batch, rows, columns)`.
 
     The columns are orthonormal if `rows >= columns`; the rows are if `rows <= columns`.
+    A list of seeds divides the first axis of the batch into as many equal parts, each
+    drawn from a seed of its own.
     The result is a NumPy array or a tensor: see `arrays`.
     """
     *batch, rows, columns = shape
     tall = (*batch, max(rows, columns), min(rows, columns))
-    q = reflect(normal(tall, dtype, seed), gain)
+    seeds = seed if isinstance(seed, list) else [seed]
+    part = (tall[0] // len(seeds), *tall[1:])
+    parts = [normal(part, dtype, each) for each in seeds]
+    gaussian = parts[0] if len(parts) == 1 else namespace(parts[0]).concatenate(parts)
+    q = reflect(gaussian, gain)
     return q if rows >= columns else namespace(q).swapaxes(q, -1, -2)
 
 
@@ -59,9 +66,17 @@ def reflect(gaussian: Any, gain: float) -> Any:
     Q grows block by block from its lower right corner. It overwrites the vectors that
     were applied already.
     """
-    xp, columns, block = namespace(gaussian), gaussian.shape[-1], _block(gaussian)
-    if xp is np and columns <= block:
+    block = _block(gaussian)
+    if namespace(gaussian) is not np:
+        return _reflect_in_one_program(gaussian, gain, block=block)
+    if gaussian.shape[-1] <= block:
         return _reflect_at_once(gaussian, gain)
+    return _reflect(gaussian, gain, block)
+
+
+def _reflect(gaussian: Any, gain: float, block: int) -> Any:
+    """The same in blocks of so many reflections."""
+    xp, columns = namespace(gaussian), gaussian.shape[-1]
     q = gaussian[..., columns:, columns:]
     for start in reversed(range(0, columns, block)):
         v, signs = _vectors(gaussian[..., start:, start : start + block])
@@ -74,6 +89,9 @@ def reflect(gaussian: Any, gain: float) -> Any:
         projections = xp.matmul(t, xp.concatenate([left, right], axis=-1))
         q = enlarge(q, -gain * signs, v, projections, gaussian[..., start:, start:])
     return q
+
+
+_reflect_in_one_program = one_program(_reflect, "block")
 
 
 def _reflect_at_once(gaussian: np.ndarray, gain: float) -> np.ndarray:
@@ -108,9 +126,9 @@ def _block(gaussian: Any) -> int:
     """The number of reflections in a block.
 
     Products of larger blocks are faster, but the vectors of a block also have products
-    with each other. A traced program grows with the number of blocks.
+    with each other. A program grows with the number of blocks, so it has at most eight.
     """
     columns = gaussian.shape[-1]
     if namespace(gaussian) is not np:
-        return 256
+        return max(256, -(-columns // 8))
     return 64 if columns <= 128 else 128
