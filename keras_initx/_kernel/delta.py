@@ -1,5 +1,6 @@
 """Kernels that act on one position only: zero except at one tap."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,9 @@ def delta(matrices: Any, axes: KernelAxes, tap: str | Sequence[int] = "center") 
     kernel_size = axes.sizes(axes.spatial)
     taps = tap if not isinstance(tap, str) else _taps(tap, kernel_size)
     batch, rows, columns = matrices.shape
-    if namespace(matrices) is np:
+    if math.prod(kernel_size) == 1:
+        kernel = matrices
+    elif namespace(matrices) is np:
         kernel = aligned_zeros((batch, *kernel_size, rows, columns), matrices.dtype)
         kernel[:, *taps] = matrices
     else:
