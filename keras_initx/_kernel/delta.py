@@ -23,13 +23,16 @@ def delta(matrices: Any, axes: KernelAxes, tap: str | Sequence[int] = "center") 
             Defaults to `"center"`.
     """
     kernel_size = axes.sizes(axes.spatial)
-    taps = tap if not isinstance(tap, str) else _taps(tap, kernel_size)
+    taps: Any = tap if not isinstance(tap, str) else _taps(tap, kernel_size)
     batch, rows, columns = matrices.shape
-    if math.prod(kernel_size) == 1:
+    has_values = namespace(matrices) is np
+    # One matrix for the whole batch is a view of it, which no framework takes over.
+    is_view = has_values and not matrices.flags.writeable
+    if math.prod(kernel_size) == 1 and not is_view:
         kernel = matrices
-    elif namespace(matrices) is np:
+    elif has_values:
         kernel = aligned_zeros((batch, *kernel_size, rows, columns), matrices.dtype)
-        kernel[:, *taps] = matrices
+        kernel[(slice(None), *taps)] = matrices
     else:
         zeros = [
             (place, size - 1 - place)

@@ -14,9 +14,11 @@ from keras_initx.initializers._base.plain_initializer import PlainInitializer
 @functools.lru_cache
 def _resolved(owner: str, shape: tuple[int, ...], *arguments: Any) -> KernelAxes:
     """`KernelAxes.resolve`, once for layers of one kind."""
-    *axes, groups, strides = arguments
-    lists = [None if each is None else list(each) for each in axes]
-    return KernelAxes.resolve(owner, shape, *lists, groups, strides)
+    # A cache takes tuples; `resolve` gets lists, as its errors show them.
+    values: Any = [
+        list(each) if isinstance(each, tuple) else each for each in arguments
+    ]
+    return KernelAxes.resolve(owner, shape, *values)
 
 
 class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):

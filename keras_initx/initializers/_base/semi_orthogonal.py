@@ -89,7 +89,7 @@ class SemiOrthogonalInitializer(AxesInitializer):
         """
         axes = self.read(shape)
         self.check(axes)
-        roles = {
+        roles: dict[str, Any] = {
             name: tuple(1 + axis for axis in getattr(axes, name))
             for name in ("batch", "spatial", "input", "output")
         }
