@@ -9,6 +9,7 @@ user waits for is the first call; imports are not counted.
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import math
@@ -25,6 +26,7 @@ SQUARES = [(n, n) for n in (64, 128, 256, 512, 1024, 2048)]
 WARM = [*SQUARES, (4608, 512), (512, 4608), (768, 3072)]
 DELTA = [(3, 3, n, n) for n in (64, 256, 512)]
 FULL = [(3, 3, n, n) for n in (64, 256)]
+SPARSE = (4096, 4096)
 LARGE = (25088, 4096)
 ERRORS = [(64, 64), (512, 512), (2048, 2048), (4096, 4096), (4096, 512), (512, 4096)]
 
@@ -102,7 +104,35 @@ def measure_warm(backend: str, quick: bool) -> list[dict[str, Any]]:
                 for name, draw in contenders.items()
             }
             found.append({"shape": shape, "seconds": products | times})
+    found.append(measure_sparse(quick))
     return found
+
+
+def measure_sparse(quick: bool) -> dict[str, Any]:
+    """15 weights for each of many units, against PyTorch where it is installed.
+
+    The zeros of ours take memory when they are read first, so each kernel is read.
+    """
+    import numpy as np
+
+    import keras_initx
+
+    shape = (64, 64) if quick else SPARSE
+    contenders = {"Sparse": keras_initx.Sparse(seed=1)}
+    with contextlib.suppress(ImportError):
+        import torch
+
+        share = 1 - 15 / shape[0]
+        contenders["torch.nn.init.sparse_"] = lambda shape: torch.nn.init.sparse_(
+            torch.empty(shape), share
+        )
+    times = {
+        name: seconds(
+            lambda draw=draw: np.asarray(draw(shape)).sum(), 1 if quick else 9
+        )
+        for name, draw in contenders.items()
+    }
+    return {"shape": shape, "seconds": {"products": math.nan, **times}}
 
 
 def measure_cold(shapes: list[list[int]], initializer: str) -> dict[str, float]:

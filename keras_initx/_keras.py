@@ -208,6 +208,16 @@ def module_of_softmax() -> Any:
     return module if hasattr(module, "softmax") else None
 
 
+def torch_device() -> str | None:
+    """The device on which Keras makes tensors in PyTorch, such as "cpu" or "meta".
+
+    Without that name: None. A draw then takes the longer way through `keras.random`.
+    """
+    backend = getattr(keras.ops.softmax, "__globals__", {}).get("backend")
+    get_device = getattr(getattr(backend, "core", None), "get_device", None)
+    return None if get_device is None else str(get_device())
+
+
 # Seeds
 
 

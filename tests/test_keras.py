@@ -325,6 +325,16 @@ def test_module_of_softmax(monkeypatch):
     assert _keras.module_of_softmax() is None
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's devices")
+def test_torch_device(monkeypatch):
+    assert _keras.torch_device() == ops.zeros(1).device.type
+    with keras.device("meta"):
+        assert _keras.torch_device() == "meta"
+    core = keras.ops.softmax.__globals__["backend"].core
+    monkeypatch.delattr(core, "get_device")
+    assert _keras.torch_device() is None
+
+
 def test_set_initial_seed(monkeypatch):
     generator = keras.random.SeedGenerator(3)
     assert _keras.set_initial_seed(generator, None) is generator

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_initx._backend.arithmetic import scaled_copy
-from keras_initx._backend.memory import aligned
+from keras_initx._backend.memory import aligned, handed_over
 from keras_initx._backend.seeds import generator_lock
 from keras_initx._keras import (
     attach_jax_state,
@@ -23,6 +23,12 @@ from keras_initx._keras import (
     outside_stateless_scope,
     stored_value,
 )
+
+# The least size of a kernel that is drawn on an accelerator.
+_LARGE = 2**24
+
+# Up to so many bytes a copy costs nothing.
+_SMALL = 2**16
 
 # Random numbers are drawn this many at a time. To compile a generator for each shape
 # would take longer than everything else.
@@ -46,12 +52,24 @@ def next_state(generator: keras.random.SeedGenerator) -> Any:
 
 def to_tensor(array: np.ndarray) -> Any:
     """The array as a tensor; nobody may change it any more."""
-    # Without the dtype, JAX would copy it twice.
-    return jnp.asarray(array, array.dtype)
+    if array.nbytes <= _SMALL:
+        return jnp.asarray(array)
+    # Without the dtype, JAX would copy it. This is the longer way for a small array.
+    return jnp.asarray(handed_over(array), array.dtype)
 
 
-def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any) -> Any:
-    """Independent draws from a distribution of `keras.random`, by its name."""
+def draw(
+    distribution: str,
+    shape: tuple[int, ...],
+    seed: Any,
+    stays: bool = False,
+    **arguments: Any,
+) -> Any:
+    """Independent draws from a distribution of `keras.random`, by its name.
+
+    Where there are values now they are a NumPy array, unless the result `stays` a
+    tensor on the device.
+    """
     if isinstance(seed, keras.random.SeedGenerator):
         key = next_state(seed)
     else:
@@ -62,15 +80,48 @@ def draw(distribution: str, shape: tuple[int, ...], seed: Any, **arguments: Any)
     sample = functools.partial(
         _sample, key, distribution=distribution, size=chunk, **arguments
     )
-    first = on_host(sample(0))
-    if isinstance(first, np.ndarray):
-        numbers = np.empty((count, chunk), first.dtype)
-        numbers[0] = first
-        for index in range(1, count):
-            numbers[index] = sample(index)
-    else:
-        numbers = jax.lax.map(sample, jnp.arange(count))
+    first = None if stays else on_host(sample(0))
+    if not isinstance(first, np.ndarray):
+        return _sample_at_once(
+            key, distribution=distribution, shape=shape, chunk=chunk, **arguments
+        )
+    numbers = aligned((count, chunk), first.dtype)
+    numbers[0] = first
+    for index in range(1, count):
+        numbers[index] = sample(index)
     return numbers.reshape(-1)[:size].reshape(shape)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("distribution", "shape", "chunk", "minval", "maxval", "dtype"),
+)
+def _sample_at_once(
+    key: Any, distribution: str, shape: tuple[int, ...], chunk: int, **arguments: Any
+) -> Any:
+    """All chunks in one program."""
+    size = math.prod(shape)
+    sample = functools.partial(
+        _sample, key, distribution=distribution, size=chunk, **arguments
+    )
+    numbers = jax.lax.map(sample, jnp.arange(-(-size // chunk)))
+    return numbers.reshape(-1)[:size].reshape(shape)
+
+
+def draws_on_device(size: int) -> bool:
+    """Whether a kernel of this size is faster drawn on Keras's default device.
+
+    For a new shape the device compiles two programs, which takes some seconds. The host
+    takes about one for 16 million entries.
+    """
+    device = jax.config.jax_default_device or jax.devices()[0]
+    platform = device if isinstance(device, str) else device.platform
+    return size >= _LARGE and platform != "cpu"
+
+
+def one_program(function: Callable[..., Any], *fixed: str) -> Callable[..., Any]:
+    """The function, compiled as a whole where each operation would be by itself."""
+    return jax.jit(function, static_argnames=fixed)
 
 
 @functools.partial(

@@ -19,6 +19,32 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return _array(np.zeros, shape, dtype)
 
 
+def handed_over(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy, in the memory and the order that a framework takes over."""
+    if array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0:
+        return array
+    elsewhere = aligned(array.shape, array.dtype)
+    elsewhere[...] = array
+    return elsewhere
+
+
+class _Memory:
+    """What NumPy takes an array from; it keeps the owner of the memory alive."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._owner = array
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {
+            **array.__array_interface__,
+            "data": (address, False),
+        }
+
+
+def writable(array: np.ndarray) -> np.ndarray:
+    """An array on the same memory that may be written to; nobody else may use it."""
+    return np.asarray(_Memory(array))
+
+
 def _array(
     allocate: Callable[..., np.ndarray], shape: tuple[int, ...], dtype: np.dtype
 ) -> np.ndarray:

@@ -1,8 +1,13 @@
 """Kernels that act on one position only: zero except at one tap."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from keras import ops
+
+from keras_initx._backend.memory import aligned_zeros
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.axes import KernelAxes
 
@@ -18,13 +23,23 @@ def delta(matrices: Any, axes: KernelAxes, tap: str | Sequence[int] = "center") 
             Defaults to `"center"`.
     """
     kernel_size = axes.sizes(axes.spatial)
-    taps = tap if not isinstance(tap, str) else _taps(tap, kernel_size)
-    zeros = [
-        (place, size - 1 - place) for place, size in zip(taps, kernel_size, strict=True)
-    ]
-    xp = namespace(matrices)
-    at_tap = xp.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
-    kernel = xp.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
+    taps: Any = tap if not isinstance(tap, str) else _taps(tap, kernel_size)
+    batch, rows, columns = matrices.shape
+    has_values = namespace(matrices) is np
+    # One matrix for the whole batch is a view of it, which no framework takes over.
+    is_view = has_values and not matrices.flags.writeable
+    if math.prod(kernel_size) == 1 and not is_view:
+        kernel = matrices
+    elif has_values:
+        kernel = aligned_zeros((batch, *kernel_size, rows, columns), matrices.dtype)
+        kernel[(slice(None), *taps)] = matrices
+    else:
+        zeros = [
+            (place, size - 1 - place)
+            for place, size in zip(taps, kernel_size, strict=True)
+        ]
+        at_tap = ops.expand_dims(matrices, tuple(range(1, 1 + len(kernel_size))))
+        kernel = ops.pad(at_tap, [(0, 0), *zeros, (0, 0), (0, 0)])
     return axes.kernel(kernel, axes.batch + axes.spatial + axes.input + axes.output)
 
 

@@ -14,6 +14,11 @@ from keras_initx._kernel.with_axes import with_axes
 from keras_initx._registry import register
 from keras_initx.initializers._base.arguments import shared_arguments
 from keras_initx.initializers._base.axes_initializer import AxesInitializer
+from keras_initx.initializers._haar_orthogonal import HaarOrthogonal
+from keras_initx.initializers._orthogonal_delta import OrthogonalDelta
+
+# Their blocks are computed all at once.
+_TOGETHER = (HaarOrthogonal, OrthogonalDelta)
 
 
 @register("initializers")
@@ -108,10 +113,15 @@ class Blockwise(AxesInitializer):
         shape[self.axis] //= count
         block = dataclasses.replace(axes, shape=tuple(shape))
         known = block if len(shape) >= 2 else None
-        drawn = [
-            in_reach(with_axes(self.initializer, known, seed)(block.shape, dtype=dtype))
-            for seed in split(self.seed, count)
-        ]
+        seeds = split(self.seed, count)
+        makers = (with_axes(self.initializer, known, seed) for seed in seeds)
+        first = next(makers)
+        if type(first) in _TOGETHER:
+            drawn = first.draw_each(block.shape, dtype, seeds)
+        else:
+            drawn = [
+                in_reach(maker(block.shape, dtype=dtype)) for maker in (first, *makers)
+            ]
         return namespace(drawn[0]).concatenate(drawn, axis=self.axis)
 
     def _count(self, axes: KernelAxes) -> int:

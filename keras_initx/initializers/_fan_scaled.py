@@ -101,6 +101,8 @@ class FanScaled(AxesInitializer):
           feature learning", https://arxiv.org/abs/2310.17813.
     """
 
+    may_draw_on_device = True
+
     def __init__(
         self,
         scale: float = 1.0,

@@ -82,6 +82,7 @@ class HaarOrthogonal(AllTapsOrthogonal):
     """
 
     shares = staticmethod(equal_shares)
+    may_draw_on_device = True
 
     def draw(self, axes: KernelAxes, dtype: str) -> Any:
         matrices = self.blocks(axes, axes.fan_in, dtype)

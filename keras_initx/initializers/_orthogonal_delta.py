@@ -80,6 +80,7 @@ class OrthogonalDelta(SemiOrthogonalInitializer):
     """
 
     most_spatial_axes = 3
+    may_draw_on_device = True
 
     def __init__(
         self,

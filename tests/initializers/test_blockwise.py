@@ -11,6 +11,7 @@ from catalogue import refuses, singular_values, to_numpy
 from keras import layers
 
 from keras_initx import initializers
+from keras_initx._backend.seeds import split
 
 RECURRENT = {
     "SimpleRNN": (layers.SimpleRNN, 1),
@@ -44,6 +45,33 @@ def test_each_block_is_a_draw_of_its_own(shape, axis, blocks):
         rows = part.reshape(-1, part.shape[-1])
         limits.assert_semi_orthogonal(rows)
     assert len({part.tobytes() for part in parts}) == blocks
+
+
+@pytest.mark.same_on_each_backend
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+@pytest.mark.parametrize(
+    "base",
+    [
+        initializers.HaarOrthogonal("relu", groups=2, scale="variance"),
+        initializers.HaarOrthogonal(batch_axes=[0], image_size=5),
+        initializers.OrthogonalDelta(tap="last", batch_axes=[1]),
+        initializers.ConvolutionOrthogonal(),
+    ],
+    ids=lambda base: type(base).__name__,
+)
+def test_a_block_is_what_the_initializer_draws_from_its_seed(base, axis):
+    """Also where all blocks are computed at once."""
+    shape = [2, 4, 4, 6]
+    seeds = split(3, 2)
+    blocks = [to_numpy(with_seed(base, seed)(shape)) for seed in seeds]
+    shape[axis] *= 2
+    kernel = to_numpy(initializers.Blockwise(base, 2, axis, seed=3)(shape))
+    expected = np.concatenate(blocks, axis)
+    np.testing.assert_allclose(kernel, expected, atol=limits.rounding(8))
+
+
+def with_seed(base, seed):
+    return type(base).from_config({**base.get_config(), "seed": seed})
 
 
 @pytest.mark.parametrize("axis", [-1, 0])

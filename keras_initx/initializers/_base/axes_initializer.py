@@ -1,6 +1,7 @@
 """The base of the initializers of kernels: it knows what the axes mean."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
@@ -8,6 +9,16 @@ import keras
 from keras_initx import _validate
 from keras_initx._kernel.axes import KernelAxes
 from keras_initx.initializers._base.plain_initializer import PlainInitializer
+
+
+@functools.lru_cache
+def _resolved(owner: str, shape: tuple[int, ...], *arguments: Any) -> KernelAxes:
+    """`KernelAxes.resolve`, once for layers of one kind."""
+    # A cache takes tuples; `resolve` gets lists, as its errors show them.
+    values: Any = [
+        list(each) if isinstance(each, tuple) else each for each in arguments
+    ]
+    return KernelAxes.resolve(owner, shape, *values)
 
 
 class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):
@@ -44,16 +55,15 @@ class AxesInitializer(PlainInitializer, keras.initializers.VarianceScaling):
         self.batch_axes = _validate.axes(owner, "batch_axes", batch_axes)
 
     def read(self, shape: tuple[int, ...]) -> KernelAxes:
-        axes = KernelAxes.resolve(
+        lists = (self.input_axes, self.output_axes, self.batch_axes)
+        axes = _resolved(
             type(self).__name__,
             shape,
-            self.input_axes,
-            self.output_axes,
-            self.batch_axes,
+            *(None if axes is None else tuple(axes) for axes in lists),
             self.groups,
             self.strides,
         )
-        return dataclasses.replace(axes, is_lookup=self.is_lookup)
+        return dataclasses.replace(axes, is_lookup=True) if self.is_lookup else axes
 
     def check(self, axes: KernelAxes) -> None:
         """Raises a `ValueError` if the class cannot fill a kernel with these axes."""

@@ -1,5 +1,6 @@
 """The base of every initializer here: dtypes, shapes, and the order of the checks."""
 
+import math
 from typing import Any
 
 import keras
@@ -7,8 +8,8 @@ import numpy as np
 from keras import ops
 
 import keras_initx._kernel.generators  # noqa: F401  (teaches `copy` and `pickle`)
-from keras_initx import _validate
-from keras_initx._backend import to_tensor
+from keras_initx import _backend, _validate
+from keras_initx._kernel.random import drawing_on_device
 
 
 class PlainInitializer(keras.initializers.Initializer):
@@ -19,6 +20,9 @@ class PlainInitializer(keras.initializers.Initializer):
     random numbers derives from `SeededInitializer`, and one whose kernel has input and
     output axes from `AxesInitializer`.
     """
+
+    # Whether a few operations make a large kernel, so that a device makes it fast.
+    may_draw_on_device = False
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         """Fills a tensor.
@@ -46,10 +50,19 @@ class PlainInitializer(keras.initializers.Initializer):
         self.check(target)
         if 0 in shape:
             return ops.zeros(shape, dtype=dtype)
-        values = self.draw(target, "float64" if dtype == "float64" else "float32")
+        wide = "float64" if dtype == "float64" else "float32"
+        values = self.values(target, shape, wide)
         if isinstance(values, np.ndarray):
-            values = to_tensor(values)
+            values = _backend.to_tensor(values)
         return ops.convert_to_tensor(values, dtype=dtype)
+
+    def values(self, target: Any, shape: tuple[int, ...], dtype: str) -> Any:
+        """What `draw` makes, on the accelerator where that is faster."""
+        may_be = self.may_draw_on_device
+        if may_be and _backend.draws_on_device(math.prod(shape)):
+            with drawing_on_device():
+                return self.draw(target, dtype)
+        return self.draw(target, dtype)
 
     def read(self, shape: tuple[int, ...]) -> Any:
         """What `check` and `draw` get: the shape, or more than that."""

@@ -1,5 +1,7 @@
 """The base of the orthogonal family: a gain, groups, and Haar-random blocks."""
 
+import copy
+import dataclasses
 import math
 from typing import Any
 
@@ -73,7 +75,32 @@ class SemiOrthogonalInitializer(AxesInitializer):
         value = self.singular_value(axes, rows)
         matrices = haar(shape, dtype, self.seed, value)
         xp = namespace(matrices)
-        return xp.reshape(xp.swapaxes(matrices, 1, 2), (batch, rows, out_channels))
+        if self.groups > 1:
+            matrices = xp.swapaxes(matrices, 1, 2)
+        return xp.reshape(matrices, (batch, rows, out_channels))
+
+    def draw_each(
+        self, shape: tuple[int, ...], dtype: str, seeds: list[Any]
+    ) -> list[Any]:
+        """Kernels of one shape, each from its seed.
+
+        They are what `draw` makes of each seed. Here all are computed at once, as one
+        kernel with one more batch axis.
+        """
+        axes = self.read(shape)
+        self.check(axes)
+        roles: dict[str, Any] = {
+            name: tuple(1 + axis for axis in getattr(axes, name))
+            for name in ("batch", "spatial", "input", "output")
+        }
+        roles["batch"] = (0, *roles["batch"])
+        together = copy.copy(self)
+        together.seed = seeds
+        shape = (len(seeds), *shape)
+        kernels = together.values(
+            dataclasses.replace(axes, shape=shape, **roles), shape, dtype
+        )
+        return [kernels[index] for index in range(len(seeds))]
 
     def get_config(self) -> dict[str, Any]:
         return {
