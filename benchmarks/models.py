@@ -59,7 +59,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
         **{"image_shape": (224, 224, 3), "embed_dim": 128, "window_size": 7},
         **{"depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)},
     },
-    "T5Backbone": {**BASE, "vocabulary_size": 32128},
+    "T5Backbone": {**HALF, "vocabulary_size": 32128},
     "ViTBackbone": {
         **{"image_shape": (224, 224, 3), "patch_size": 16, "mlp_dim": 3072},
         **{name: BASE[name] for name in ("num_layers", "num_heads", "hidden_dim")},
