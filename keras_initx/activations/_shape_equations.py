@@ -54,7 +54,9 @@ class Equations:
         self._f = f
         self._branch = branch
         self._target = target
-        self._nodes, self._weights = _gauss_hermite()
+        nodes, weights = _gauss_hermite()
+        self._nodes = nodes
+        self._weights = weights
 
     def roughly(self, scales: np.ndarray, shifts: np.ndarray) -> np.ndarray:
         """Both residuals for many scales and shifts, by the rule of Gauss and Hermite.

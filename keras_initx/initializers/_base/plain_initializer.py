@@ -9,6 +9,7 @@ from keras import ops
 import keras_initx._kernel.generators  # noqa: F401  (teaches `copy` and `pickle`)
 from keras_initx import _validate
 from keras_initx._backend import to_tensor
+from keras_initx._keras import in_symbolic_scope
 
 
 class PlainInitializer(keras.initializers.Initializer):
@@ -44,7 +45,8 @@ class PlainInitializer(keras.initializers.Initializer):
         shape = _validate.shape(owner, shape)
         target = self.read(shape)
         self.check(target)
-        if 0 in shape:
+        if 0 in shape or in_symbolic_scope():
+            # A layer that is built where Keras only asks for shapes draws again.
             return ops.zeros(shape, dtype=dtype)
         values = self.draw(target, "float64" if dtype == "float64" else "float32")
         if isinstance(values, np.ndarray):
