@@ -14,13 +14,14 @@ import json
 import math
 import os
 import statistics
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from common import BACKENDS, RESULTS, batch_of, fresh, plain, timed, versions
 
-ENTRIES = (3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8)
+ENTRIES = (3, 4, 5, 6, 7, 8)
 DEPTHS = (10, 30, 100, 300, 1000, 3000)
 WIDTH, BATCH = 32, 32
 # A tall kernel has as many columns at each size; of a square one both sides grow.
@@ -45,8 +46,21 @@ def initializers() -> dict[str, Any]:
     }
 
 
-def measure_entries(exponent: float, rounds: int) -> dict[str, Any]:
-    """The seconds of each initializer for a kernel with so many entries, in turn."""
+def measure_entries(exponents: list[int], quick: bool) -> dict[str, Any]:
+    """The seconds of each initializer for kernels of these sizes, in turn."""
+    return {
+        str(10**exponent): draws(exponent, 1 if quick else rounds(exponent))
+        for exponent in exponents
+    }
+
+
+def rounds(exponent: int) -> int:
+    """Small kernels are drawn more often."""
+    return max(1, min(25, round(3 * 10 ** (7 - exponent))))
+
+
+def draws(exponent: int, count: int) -> dict[str, list[float]]:
+    """The seconds of each initializer for one size."""
     side = round(10 ** (exponent / 2))
     shapes = dict.fromkeys(initializers(), (side, side))
     tall = (round(10**exponent / COLUMNS), COLUMNS)
@@ -55,30 +69,43 @@ def measure_entries(exponent: float, rounds: int) -> dict[str, Any]:
         label: lambda draw=draw, shape=shapes[label]: finished(draw(shape))
         for label, draw in initializers().items()
     }
-    return {"seconds": in_turn(functions, rounds)}
+    return in_turn(functions, count)
 
 
-def measure_layers(depth: int, rounds: int) -> dict[str, Any]:
+def measure_layers(depth: int, count: int) -> dict[str, Any]:
     """The seconds of each tool for a model with so many layers, in turn."""
-    import keras
+    in_turn(tools(2), 1)
+    return in_turn(tools(depth), count)
 
+
+def tools(depth: int) -> dict[str, Callable[[], Any]]:
+    """What is called on a model of dense layers, by its label."""
     import keras_initx
 
-    def build() -> Any:
-        inputs = x = keras.Input((WIDTH,))
-        for _ in range(depth):
-            x = keras.layers.Dense(WIDTH, "tanh")(x)
-        return keras.Model(inputs, x)
-
-    model, x = build(), batch_of((BATCH, WIDTH))
-    functions = {
-        "building the model": build,
+    model, x = dense_layers(depth), batch_of((BATCH, WIDTH))
+    return {
+        "building the model": lambda: dense_layers(depth),
         "one pass": lambda: plain(model, x),
         "lsuv": lambda: keras_initx.lsuv(model, x),
         "signal_report": lambda: keras_initx.signal_report(model, x),
         "reinitialize": lambda: keras_initx.reinitialize(model),
     }
-    return {"seconds": in_turn(functions, rounds)}
+
+
+def dense_layers(depth: int) -> Any:
+    """A functional model of `depth` dense layers."""
+    import keras
+
+    inputs = x = keras.Input((WIDTH,))
+    for _ in range(depth):
+        x = keras.layers.Dense(WIDTH, "tanh")(x)
+    # Keras follows the layers by a function that calls itself.
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(usual + 10 * depth)
+    try:
+        return keras.Model(inputs, x)
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def finished(value: Any) -> None:
@@ -88,15 +115,16 @@ def finished(value: Any) -> None:
 
 
 def in_turn(
-    functions: dict[str, Callable[[], Any]], rounds: int
+    functions: dict[str, Callable[[], Any]], count: int
 ) -> dict[str, list[float]]:
-    """The seconds of each, after a first call that does not count."""
+    """The seconds of each. The first call counts only if it takes over a second."""
     times: dict[str, list[float]] = {what: [] for what in functions}
-    for round_ in range(rounds + 1):
+    for round_ in range(count + 1):
         for what, function in functions.items():
-            taken = timed(function)
-            if round_:
-                times[what].append(taken)
+            if len(times[what]) < count:
+                taken = timed(function)
+                if round_ or taken > 1:
+                    times[what].append(taken)
     return times
 
 
@@ -109,24 +137,16 @@ MEASUREMENTS = {"entries": measure_entries, "layers": measure_layers}
 def measure(backend: str, quick: bool) -> dict[str, Any]:
     """All measurements of one backend, or a few to see that they run."""
     entries, depths = (ENTRIES[:1], DEPTHS[:1]) if quick else (ENTRIES, DEPTHS)
-
-    def rounds(size: float) -> int:
-        return 1 if quick else max(3, min(101, round(3e6 / size)))
-
     return {
         "backend": backend,
         "versions": versions(),
         "cores": os.cpu_count(),
-        "entries": {
-            str(round(10**exponent)): fresh(
-                *(__file__, backend, "entries", exponent, rounds(10**exponent))
-            )["seconds"]
-            for exponent in entries
-        },
+        "entries": fresh(__file__, backend, "entries", entries, quick),
         "layers": {
             str(depth): fresh(
-                *(__file__, backend, "layers", depth, rounds(3e4 * depth))
-            )["seconds"]
+                *(__file__, backend, "layers", depth),
+                1 if quick or depth >= 1000 else 3,
+            )
             for depth in depths
         },
     }
