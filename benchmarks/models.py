@@ -248,20 +248,21 @@ def main() -> None:
         return
     names = ["MobileNet"] if options.quick else options.networks
     rounds = 1 if options.quick else options.rounds
-    rows = []
-    print(HEAD, flush=True)
-    for name in names or names_of(options.backend):
-        rows.append(in_turn(options.backend, name, rounds, options.quick))
-        print(line(rows[-1]), flush=True)
-    options.output.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
     found = {
         "backend": options.backend,
         "versions": versions(),
         "cores": os.cpu_count(),
         "networks": rows,
     }
+    options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"models-{options.backend}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    print(HEAD, flush=True)
+    for name in names or names_of(options.backend):
+        rows.append(in_turn(options.backend, name, rounds, options.quick))
+        print(line(rows[-1]), flush=True)
+        # After each network, because all of them take hours.
+        path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def tools(depth: int) -> dict[str, Callable[[], Any]]:
     return {
         "building the model": lambda: dense_layers(depth),
         "one pass": lambda: plain(model, x),
-        "lsuv": lambda: keras_initx.lsuv(model, x),
+        "lsuv": lambda: keras_initx.lsuv(model, x, verbose=0),
         "signal_report": lambda: keras_initx.signal_report(model, x),
         "reinitialize": lambda: keras_initx.reinitialize(model),
     }
