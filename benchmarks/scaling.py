@@ -15,7 +15,7 @@ import math
 import os
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def initializers() -> dict[str, Any]:
     }
 
 
-def measure_entries(exponents: list[int], quick: bool) -> dict[str, Any]:
+def measure_entries(exponents: Sequence[int], quick: bool) -> dict[str, Any]:
     """The seconds of each initializer for kernels of these sizes, in turn."""
     return {
         str(10**exponent): draws(exponent, 1 if quick else rounds(exponent))
@@ -108,6 +108,14 @@ def dense_layers(depth: int) -> Any:
         sys.setrecursionlimit(usual)
 
 
+def measure_quickly() -> dict[str, Any]:
+    """The smallest of each, in one process."""
+    return {
+        "entries": measure_entries(ENTRIES[:1], quick=True),
+        "layers": {str(DEPTHS[0]): in_turn(tools(DEPTHS[0]), 1)},
+    }
+
+
 def finished(value: Any) -> None:
     """JAX computes in the background."""
     if hasattr(value, "block_until_ready"):
@@ -128,7 +136,11 @@ def in_turn(
     return times
 
 
-MEASUREMENTS = {"entries": measure_entries, "layers": measure_layers}
+MEASUREMENTS = {
+    "entries": measure_entries,
+    "layers": measure_layers,
+    "quickly": measure_quickly,
+}
 
 
 # The run
@@ -136,18 +148,17 @@ MEASUREMENTS = {"entries": measure_entries, "layers": measure_layers}
 
 def measure(backend: str, quick: bool) -> dict[str, Any]:
     """All measurements of one backend, or a few to see that they run."""
-    entries, depths = (ENTRIES[:1], DEPTHS[:1]) if quick else (ENTRIES, DEPTHS)
+    found = {"backend": backend, "versions": versions(), "cores": os.cpu_count()}
+    if quick:
+        return {**found, **fresh(__file__, backend, "quickly")}
     return {
-        "backend": backend,
-        "versions": versions(),
-        "cores": os.cpu_count(),
-        "entries": fresh(__file__, backend, "entries", entries, quick),
+        **found,
+        "entries": fresh(__file__, backend, "entries", ENTRIES, False),
         "layers": {
             str(depth): fresh(
-                *(__file__, backend, "layers", depth),
-                1 if quick or depth >= 1000 else 3,
+                *(__file__, backend, "layers", depth, 1 if depth >= 1000 else 3)
             )
-            for depth in depths
+            for depth in DEPTHS
         },
     }
 
