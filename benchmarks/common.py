@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -79,6 +80,11 @@ def timed(function: Any) -> float:
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+def peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def application_names() -> list[str]:

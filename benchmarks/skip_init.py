@@ -12,12 +12,11 @@ that `skip_init` did not write to is written to there.
 import contextlib
 import importlib.util
 import os
-import resource
 import statistics
 import time
 from typing import Any
 
-from common import fresh, run, versions
+from common import fresh, peak, run, versions
 
 
 def vgg19(quick: bool) -> Any:
@@ -72,11 +71,6 @@ def measure_build(name: str, what: str, quick: bool) -> dict[str, float]:
         "filled": built + time.perf_counter() - start,
         "filled bytes": peak() - before,
     }
-
-
-def peak() -> int:
-    """The most memory that this process has had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 MEASUREMENTS = {"build": measure_build}

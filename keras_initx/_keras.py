@@ -237,6 +237,16 @@ def set_initial_seed(
 # Scopes
 
 
+def in_symbolic_scope() -> bool:
+    """Whether Keras only asks for shapes, as where it calls a layer on `keras.Input`.
+
+    Without that name: False. What is drawn there is then computed, for nothing.
+    """
+    module = sys.modules.get(keras.SymbolicScope.__module__)
+    is_within = getattr(module, "in_symbolic_scope", None)
+    return is_within is not None and bool(is_within())
+
+
 @contextlib.contextmanager
 def outside_stateless_scope() -> Iterator[None]:
     """A context without `keras.StatelessScope`: variables have their own values.

@@ -56,7 +56,9 @@ def _signature(member: Any) -> str:
     """The signature, without the modules of the types: these may move."""
     if inspect.isclass(member) and issubclass(member, enum.Enum):
         return ", ".join(sorted(each.value for each in member))
-    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(inspect.signature(member)))
+    signature = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(inspect.signature(member)))
+    # A type that is imported later stands there as a string.
+    return re.sub(r"-> '(\w+)'$", r"-> \1", signature)
 
 
 def _config(member: Any) -> dict[str, Any]:

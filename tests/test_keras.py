@@ -234,6 +234,25 @@ def test_outside_stateless_scope():
         assert to_numpy(variable.value).tolist() == [2]
 
 
+def test_in_symbolic_scope(monkeypatch):
+    """A layer is asked for shapes first, and then for numbers."""
+    seen = []
+
+    class Watched(layers.Layer):
+        def call(self, x):
+            seen.append(_keras.in_symbolic_scope())
+            return x
+
+    Watched()(keras.Input((2,)))
+    Watched()(ops.zeros((1, 2)))
+    assert seen[0]
+    assert not seen[-1]
+    module = sys.modules[keras.SymbolicScope.__module__]
+    monkeypatch.delattr(module, "in_symbolic_scope")
+    with keras.SymbolicScope():
+        assert not _keras.in_symbolic_scope()
+
+
 def test_global_seed_state(monkeypatch):
     state = _keras.global_seed_state()
     before = to_numpy(state).tolist()

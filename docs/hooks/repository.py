@@ -20,8 +20,10 @@ PAGES = {
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
 }
+# The pictures in these pages.
+PICTURES = {"assets/scaling.svg": "benchmarks/results/scaling.svg"}
 _PLACES = {
-    **{place: page for page, place in PAGES.items()},
+    **{place: page for page, place in (PAGES | PICTURES).items()},
     "tutorials": "tutorials/index.md",
 }
 _LINK = re.compile(r"(\]\(<?)([^)\s>]+)")
@@ -30,10 +32,12 @@ _FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1[`~]* *$", re.MULTILINE | re.DOTAL
 
 @event_priority(40)
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Adds the pages."""
+    """Adds the pages and their pictures."""
     for page, place in PAGES.items():
         text = (ROOT / place).read_text("utf-8")
         files.append(File.generated(config, page, content=text))
+    for picture, place in PICTURES.items():
+        files.append(File.generated(config, picture, abs_src_path=str(ROOT / place)))
 
 
 def on_page_markdown(

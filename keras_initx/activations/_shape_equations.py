@@ -12,6 +12,7 @@ Q'(1) is E[z (g + d) g'] / r^2. In a deep network both C'(1) - 1 and C''(1) are 
 and Q'(1) - 1 is as small whatever a and b are. So the target divides both equations.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -20,8 +21,6 @@ import numpy as np
 from keras_initx.activations._elementwise import Elementwise
 from keras_initx.activations._quadrature import normal_means
 
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 # The error of a rule that converges is much smaller than its last change.
 _TOLERANCE = 1e-8
 
@@ -33,6 +32,13 @@ class Shape(NamedTuple):
     input_shift: float
     output_scale: float
     output_shift: float
+
+
+@functools.cache
+def _gauss_hermite() -> tuple[np.ndarray, np.ndarray]:
+    """The points of the rule, and their weights, which add up to 1."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+    return nodes, weights / weights.sum()
 
 
 class Equations:
@@ -48,6 +54,9 @@ class Equations:
         self._f = f
         self._branch = branch
         self._target = target
+        nodes, weights = _gauss_hermite()
+        self._nodes = nodes
+        self._weights = weights
 
     def roughly(self, scales: np.ndarray, shifts: np.ndarray) -> np.ndarray:
         """Both residuals for many scales and shifts, by the rule of Gauss and Hermite.
@@ -55,13 +64,13 @@ class Equations:
         The first is the logarithm of the slope or curvature as a multiple of the
         target. The second is Q'(1) - 1 as a multiple of it.
         """
-        shape = (len(scales), len(_NODES))
+        shape = (len(scales), len(self._nodes))
         parts = self._parts(
-            np.tile(_NODES, len(scales)),
-            np.repeat(scales, len(_NODES)),
-            np.repeat(shifts, len(_NODES)),
+            np.tile(self._nodes, len(scales)),
+            np.repeat(scales, len(self._nodes)),
+            np.repeat(shifts, len(self._nodes)),
         )
-        return self._residuals(parts.reshape(-1, *shape) @ _WEIGHTS)
+        return self._residuals(parts.reshape(-1, *shape) @ self._weights)
 
     def exactly(self, scale: float, shift: float) -> np.ndarray:
         """Both residuals, also if the activation has kinks."""
@@ -78,10 +87,10 @@ class Equations:
     def distance_from_identity(self, shape: Shape) -> float:
         """How much Q differs from the identity at variances of 1/2 and 2."""
         variances = np.array([0.5, 2.0])
-        z = np.sqrt(variances)[:, None] * _NODES
+        z = np.sqrt(variances)[:, None] * self._nodes
         values = self._f((shape.input_scale * z + shape.input_shift).reshape(-1))
         values = values[:, 0].reshape(z.shape) + shape.output_shift
-        after = (shape.output_scale * values) ** 2 @ _WEIGHTS
+        after = (shape.output_scale * values) ** 2 @ self._weights
         return float(np.abs(after - variances).sum())
 
     def _parts(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -14,10 +14,9 @@ from keras_initx._model.layer_kernel import layer_kernel
 from keras_initx._model.optimizers import begin_again
 from keras_initx._model.redraw import Redraw
 from keras_initx._model.sublayers import sublayers
-from keras_initx.diagnostics._measure.look import build
-from keras_initx.diagnostics._show.comparison import Comparison
-from keras_initx.diagnostics._show.report import SignalReport
-from keras_initx.diagnostics._signal_report import look
+
+if TYPE_CHECKING:
+    from keras_initx.diagnostics._show.comparison import Comparison
 
 
 def compare(
@@ -29,7 +28,7 @@ def compare(
     *,
     sample_weight: Any = None,
     training: bool = True,
-) -> Comparison:
+) -> "Comparison":
     """The signal reports of several schemes on one architecture, side by side.
 
     Each scheme sets the weights, `signal_report` looks at the model, and the next
@@ -81,16 +80,20 @@ def compare(
             model; or as in `signal_report`.
         Exception: What a scheme raises, with a note that names the scheme.
     """
+    # As in `signal_report`.
+    from keras_initx.diagnostics._show.comparison import Comparison
+    from keras_initx.diagnostics._show.report_of_model import report_on_batch
+
     if not callable(build_or_model):
         raise _no_model(f"{build_or_model!r}")
     _check(schemes)
     labelled = one_labelled_batch("compare", x, y, sample_weight)
-    reports: dict[str, SignalReport] = {}
+    reports = {}
     for name, scheme in schemes.items():
         try:
             with hold_interrupts(), _model(build_or_model, labelled[0]) as model:
                 _apply(model, scheme)
-                reports[name] = look(
+                reports[name] = report_on_batch(
                     "compare",
                     model,
                     labelled,
@@ -140,6 +143,8 @@ def _is_initializer(scheme: Any) -> bool:
 @contextmanager
 def _model(build_or_model: Any, batch: Any) -> Iterator[Any]:
     """The model for one scheme: a new one, or one whose weights are put back."""
+    from keras_initx.diagnostics._measure.look import build
+
     if not isinstance(build_or_model, keras.layers.Layer):
         with allow_interrupts():
             model = build_or_model()

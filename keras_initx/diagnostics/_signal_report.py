@@ -1,23 +1,15 @@
 """What the signal and the gradient do, before the first step of training."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from keras_initx import _validate
 from keras_initx._model.batches import one_labelled_batch
-from keras_initx._model.interrupts import hold_interrupts
-from keras_initx._model.training_step import (
-    cannot_call,
-    check_model,
-    has_call,
-    step_on,
-)
-from keras_initx.diagnostics._judge.verdicts import verdicts
-from keras_initx.diagnostics._measure.look import Labelled, look_at_batch
-from keras_initx.diagnostics._measure.losses import has_loss
-from keras_initx.diagnostics._measure.weights import look_at_weights
-from keras_initx.diagnostics._show.report import SignalReport
+from keras_initx._model.training_step import cannot_call, has_call, step_on
+
+if TYPE_CHECKING:
+    from keras_initx.diagnostics._show.report import SignalReport
 
 
 def signal_report(
@@ -30,7 +22,7 @@ def signal_report(
     training: bool = True,
     jacobian: bool = False,
     singular_values: bool = False,
-) -> SignalReport:
+) -> "SignalReport":
     """Looks at a model before it trains: the signal and the gradient in each layer.
 
     It answers "why does my network not start to learn?". A table shows what each layer
@@ -131,16 +123,22 @@ def signal_report(
             Jacobian is asked for where there is none; or if there is no `x`, and the
             model is not built, or something is asked for that needs data.
     """
+    # A hundred files, which `import keras_initx` does not need.
+    from keras_initx.diagnostics._show.report_of_model import (
+        report_of_weights,
+        report_on_batch,
+    )
+
     if x is None:
         _check_alone(y, loss, sample_weight, jacobian)
-        return _without_data(model, singular_values)
+        return report_of_weights(model, singular_values)
     if isinstance(model, keras.Model) and not has_call(model):
         if loss is not None or jacobian:
             raise cannot_call("signal_report", model)
         model, x = step_on("signal_report", model, x, y, sample_weight)
         y = sample_weight = None
     labelled = one_labelled_batch("signal_report", x, y, sample_weight)
-    return look(
+    return report_on_batch(
         "signal_report",
         model,
         labelled,
@@ -164,60 +162,3 @@ def _check_alone(y: Any, loss: Any, sample_weight: Any, jacobian: bool) -> None:
             "x=None",
             "Pass a batch of inputs; or the model alone, to look at its weights.",
         )
-
-
-def _without_data(model: Any, singular_values: bool) -> SignalReport:
-    """The report on the weights of a model that does not run."""
-    if not isinstance(model, keras.layers.Layer):
-        check_model("signal_report", model)
-    with hold_interrupts():
-        seen = look_at_weights("signal_report", model, singular_values)
-        return SignalReport(seen, verdicts(seen))
-
-
-def look(
-    owner: str,
-    model: Any,
-    labelled: Labelled,
-    loss: Any,
-    *,
-    is_y_given: bool,
-    training: bool,
-    jacobian: bool = False,
-    singular_values: bool = False,
-) -> SignalReport:
-    """The report on one batch: inputs, targets and sample weights."""
-    y = labelled[1]
-    is_loss_known = _check(owner, model, y, loss, is_y_given)
-    seen = look_at_batch(
-        owner,
-        model,
-        labelled,
-        loss,
-        has_loss=y is not None and is_loss_known,
-        training=training,
-        jacobian=jacobian,
-        singular_values=singular_values,
-    )
-    return SignalReport(seen, verdicts(seen))
-
-
-def _check(owner: str, model: Any, y: Any, loss: Any, is_y_given: bool) -> bool:
-    """Whether the loss is known. Raises where the arguments do not go together."""
-    check_model(owner, model)
-    is_loss_known = loss is not None or has_loss(model, is_y_given)
-    if loss is not None and y is None:
-        raise _validate.error(
-            owner,
-            "`y` where there is a loss",
-            f"y=None, loss={loss!r}",
-            "Pass the targets.",
-        )
-    if is_y_given and not is_loss_known:
-        raise _validate.error(
-            owner,
-            "a loss where there is `y`",
-            "loss=None, a model that is not compiled",
-            "Pass for example loss='mse', or compile the model.",
-        )
-    return is_loss_known

@@ -308,6 +308,37 @@ def fit_without_learning(model, jit_compile):
     assert np.isfinite(history.history["loss"]).all()
 
 
+@pytest.mark.same_on_each_backend
+def test_a_layer_that_is_asked_for_its_shape_draws_nothing(monkeypatch):
+    """It reads its kernel there, and Keras then asks the initializer each time."""
+    asked, drawn = [], []
+    cls = initializers.OrthogonalDelta
+    call, draw = cls.__call__, cls.draw
+
+    def count(calls, method):
+        def counted(*args, **kwargs):
+            calls.append(method)
+            return method(*args, **kwargs)
+
+        return counted
+
+    monkeypatch.setattr(cls, "__call__", count(asked, call))
+    monkeypatch.setattr(cls, "draw", count(drawn, draw))
+
+    class Late(layers.Layer):
+        def build(self, input_shape):
+            self.inner = layers.Dense(4, kernel_initializer=cls(seed=1))
+
+        def call(self, x):
+            return self.inner(x)
+
+    layer = Late()
+    keras.Model(inputs := keras.Input((3,)), layer(inputs))
+    assert len(asked) > len(drawn) == 1
+    expected = cls(seed=1)((3, 4))
+    np.testing.assert_array_equal(to_numpy(layer.inner.kernel), to_numpy(expected))
+
+
 COMPILED_ON_TORCH = KERNELS[::8]
 jit_on_and_off = pytest.mark.parametrize("jit_compile", [False, True])
 # One test with torch.compile, which takes ten seconds, stands for both.

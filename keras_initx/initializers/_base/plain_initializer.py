@@ -9,6 +9,7 @@ from keras import ops
 
 import keras_initx._kernel.generators  # noqa: F401  (teaches `copy` and `pickle`)
 from keras_initx import _backend, _validate
+from keras_initx._keras import in_symbolic_scope
 from keras_initx._kernel.random import drawing_on_device
 
 
@@ -48,7 +49,8 @@ class PlainInitializer(keras.initializers.Initializer):
         shape = _validate.shape(owner, shape)
         target = self.read(shape)
         self.check(target)
-        if 0 in shape:
+        if 0 in shape or in_symbolic_scope():
+            # A layer that is built where Keras only asks for shapes draws again.
             return ops.zeros(shape, dtype=dtype)
         wide = "float64" if dtype == "float64" else "float32"
         values = self.values(target, shape, wide)
