@@ -7,8 +7,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initx._backend.parallel import in_parts
-
 # Between these two, float32 holds a sum of squares.
 _SMALL, _LARGE = 1e-30, 1e30
 
@@ -27,20 +25,9 @@ def scale(
     array: np.ndarray, factors: np.ndarray, offset: np.ndarray, into: np.ndarray
 ) -> np.ndarray:
     """`factors * array + offset`, written into an array, which may be the same."""
-    factors, offset = factors.astype(array.dtype), offset.astype(array.dtype)
-    if factors.size == offset.size == 1 and array.flags.c_contiguous:
-        # One number each: any part will do.
-        factors, offset = factors.reshape(()), offset.reshape(())
-        source, target = array.reshape(-1), into.reshape(-1)
-    else:
-        source, target = array[None], into[None]
-
-    def write(start: int, stop: int) -> None:
-        part = np.multiply(source[start:stop], factors, out=target[start:stop])
-        if np.any(offset != 0):
-            np.add(part, offset, out=part)
-
-    in_parts(write, len(source), source.size)
+    np.multiply(array, factors.astype(array.dtype), out=into)
+    if np.any(offset != 0):
+        np.add(into, offset.astype(array.dtype), out=into)
     return into
 
 

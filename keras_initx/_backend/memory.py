@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_initx._backend.parallel import in_parts
-
 # An array has to begin at a multiple of this many bytes.
 ALIGNMENT = 64
 
@@ -20,18 +18,6 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """A new array of zeros, which takes no memory before it is written to."""
     return _array(np.zeros, shape, dtype)
-
-
-def copy_of(array: np.ndarray) -> np.ndarray:
-    """A copy. NumPy asks the system for large pages, of which it takes fewer."""
-    copy = np.empty(array.shape, array.dtype)
-    source, target = array.reshape(-1), copy.reshape(-1)
-
-    def write(start: int, stop: int) -> None:
-        np.copyto(target[start:stop], source[start:stop])
-
-    in_parts(write, source.size, source.size)
-    return copy
 
 
 def writable(array: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from keras_initx._backend.arithmetic import norm, scale, scaled_copy
-from keras_initx._backend.memory import copy_of
 from keras_initx._backend.seeds import generator_lock
 from keras_initx._keras import stored_value
 
@@ -78,7 +77,8 @@ def saved(variable: keras.Variable) -> Any:
     if tensor.device.type != "cpu":
         return tensor.cpu()
     array = _array_of(tensor)
-    return tensor.clone() if array is None else torch.from_numpy(copy_of(array))
+    # NumPy asks the system for large pages of memory, of which it takes fewer.
+    return tensor.clone() if array is None else torch.from_numpy(array.copy())
 
 
 def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
