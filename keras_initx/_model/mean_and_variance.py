@@ -17,7 +17,7 @@ from keras_initx._backend import view
 from keras_initx._backend.arithmetic import squares_fit
 
 # So many numbers, in float32, fit into the second-level cache.
-_PIECE = 2**18
+_PIECE = 2**17
 # Rows of so many are summed at full speed.
 _WIDTH = 2**10
 # A squared mean so many times the variance takes two bits of it.
