@@ -26,7 +26,7 @@ def writable(array: np.ndarray) -> np.ndarray:
     For the view of a tensor that nobody else uses, and never will.
     """
     memory = (ctypes.c_byte * array.nbytes).from_address(array.ctypes.data)
-    return np.frombuffer(memory, array.dtype).reshape(array.shape)
+    return np.ctypeslib.as_array(memory).view(array.dtype).reshape(array.shape)
 
 
 def _array(
