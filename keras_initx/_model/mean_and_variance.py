@@ -73,9 +73,6 @@ def _by_memory(
     ]
     is_kept = [is_one_kept for is_one_kept, _ in runs] or [False]
     rows = rows.reshape([size for _, size in runs] or [1])
-    if is_kept == [False] and rows.size % _WIDTH == 0:
-        # Rows are added to each other faster than the numbers of one row.
-        return rows.reshape(-1, _WIDTH), [False, True]
     if is_kept != [False, True]:
         return rows, is_kept
     count, units = rows.shape
