@@ -21,6 +21,16 @@ def scaled_copy(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return ops.cast(result, dtype)
 
 
+def scale(
+    array: np.ndarray, factors: np.ndarray, offset: np.ndarray, into: np.ndarray
+) -> np.ndarray:
+    """`factors * array + offset`, written into an array, which may be the same."""
+    np.multiply(array, factors.astype(array.dtype), out=into)
+    if np.any(offset != 0):
+        np.add(into, offset.astype(array.dtype), out=into)
+    return into
+
+
 def squares_fit(squares: Any) -> bool:
     """Whether float32 holds such sums of squares: none overflows or vanishes."""
     return bool(np.all((squares > _SMALL) & (squares < _LARGE)))

@@ -42,7 +42,7 @@ class _Memory:
 
 def writable(array: np.ndarray) -> np.ndarray:
     """An array on the same memory that may be written to; nobody else may use it."""
-    return np.asarray(_Memory(array))
+    return np.asarray(_Memory(array)).view(array.dtype)
 
 
 def _array(

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._backend.arithmetic import norm, scaled_copy
+from keras_initx._backend.arithmetic import norm, scale, scaled_copy
 from keras_initx._backend.memory import aligned, handed_over, writable
 from keras_initx._backend.seeds import generator_lock, split
 from keras_initx._keras import spec_of_one_replica, stored_value
@@ -199,8 +199,32 @@ def saved(variable: keras.Variable) -> Any:
 
 
 def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
-    """`factors * tensor + offset`; nobody may use the tensor any more."""
-    return scaled_copy(tensor, factors, offset)
+    """`factors * tensor + offset`; nobody else may use the tensor, then or later."""
+    array = _array_of(tensor)
+    if array is None:
+        return scaled_copy(tensor, factors, offset)
+    # A copy spends most of its time on new pages of memory.
+    memory = writable(array)
+    scale(memory, factors, offset, into=memory)
+    return tensor
+
+
+def rescale(variable: keras.Variable, factors: np.ndarray) -> None:
+    """Multiplies a variable; the tensor that it held stays as it was."""
+    tensor = stored(variable)
+    array = _array_of(tensor)
+    if array is None:
+        assign(variable, scaled_copy(tensor, factors, np.zeros(())))
+    else:
+        result = aligned(array.shape, array.dtype)
+        scale(array, factors, np.zeros(()), into=result)
+        assign(variable, to_tensor(result))
+
+
+def _array_of(tensor: Any) -> np.ndarray | None:
+    """The tensor in NumPy, without a copy; None where it is elsewhere, or is short."""
+    array = view(tensor) if tensor.dtype in (tf.float32, tf.float64) else None
+    return array if isinstance(array, np.ndarray) else None
 
 
 def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:

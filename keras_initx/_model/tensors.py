@@ -1,5 +1,6 @@
 """Which tensors are measured, which part of them, and how NumPy reads them."""
 
+import functools
 from typing import Any
 
 import keras
@@ -8,17 +9,46 @@ from keras import ops
 
 from keras_initx._backend import view
 
+# The classes of tensors that were met.
+_TENSORS: set[type] = set()
+
+
+def is_tensor(value: Any) -> bool:
+    """As `keras.ops.is_tensor`, which takes longer."""
+    kind = type(value)
+    if kind in _TENSORS:
+        return True
+    if not ops.is_tensor(value):
+        return False
+    _TENSORS.add(kind)
+    return True
+
 
 def is_float_tensor(value: Any) -> bool:
     """Whether this is one tensor of floats, and not an empty one."""
-    if not ops.is_tensor(value) or 0 in value.shape:
-        return False
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype))
+    return is_tensor(value) and _is_float(value.dtype) and 0 not in value.shape
+
+
+@functools.cache
+def _is_float(dtype: Any) -> bool:
+    return bool(keras.backend.is_float_dtype(keras.backend.standardize_dtype(dtype)))
+
+
+def flat(values: Any) -> list[Any]:
+    """As `keras.tree.flatten`, which takes longer for a few tensors."""
+    kind = type(values)
+    if values is None or kind is bool or kind in _TENSORS:
+        return [values]
+    if kind is tuple or kind is list:
+        return [leaf for value in values for leaf in flat(value)]
+    if kind is dict and len(values) < 2:
+        return [leaf for value in values.values() for leaf in flat(value)]
+    return list(keras.tree.flatten(values))
 
 
 def first_tensor(values: Any) -> Any:
     """The first tensor of floats among these that has an axis, or None."""
-    for leaf in keras.tree.flatten(values):
+    for leaf in flat(values):
         if is_float_tensor(leaf) and len(leaf.shape) > 0:
             return leaf
     return None

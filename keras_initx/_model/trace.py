@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_initx._backend import has_values, preserve_modes
 from keras_initx._keras import mask_of
@@ -26,6 +25,7 @@ from keras_initx._model.observer import LayerCall as LayerCall
 from keras_initx._model.observer import Observer as Observer
 from keras_initx._model.preserve import preserve_state
 from keras_initx._model.sublayers import OPAQUE, sublayers
+from keras_initx._model.tensors import flat, is_tensor
 from keras_initx._model.time_distributed import time_distributed
 
 _ABSENT = object()
@@ -122,8 +122,7 @@ class _Watch:
 
     def _run(self, watched: _Watched, *args: Any, **kwargs: Any) -> Any:
         """A call of a watched layer."""
-        leaves = keras.tree.flatten((args, kwargs))
-        tensors = [leaf for leaf in leaves if ops.is_tensor(leaf)]
+        tensors = [leaf for leaf in flat((args, kwargs)) if is_tensor(leaf)]
         if self._needs_values and not all(map(has_values, tensors)):
             self.observer.unseen(watched.layer)
             return watched.function(*args, **kwargs)

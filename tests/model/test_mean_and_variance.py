@@ -81,7 +81,9 @@ def test_of_short_rows(shape):
 
 
 # Larger than a piece, and not a multiple of it: along the rows, and within a row.
-@pytest.mark.parametrize("shape", [(70001, 3), (5, 100, 70, 3), (3, 70001), (70001, 1)])
+@pytest.mark.parametrize(
+    "shape", [(70001, 3), (5, 100, 70, 3), (3, 70001), (70001, 1), (512, 600)]
+)
 @pytest.mark.parametrize("kept", [(), (0,), (1,)])
 def test_of_many_pieces(shape, kept):
     array = np.random.default_rng(0).normal(5, 2, shape).astype("float32")

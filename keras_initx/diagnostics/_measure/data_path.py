@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from keras_initx._keras import own_trainable_variables
-from keras_initx._model.tensors import as_array
+from keras_initx._model.tensors import as_array, flat, is_tensor
 from keras_initx._model.trace import LayerCall
 
 # Values that are cast to bfloat16 stay equal within this.
@@ -46,7 +46,7 @@ class DataPath:
 
     def start(self, inputs: Any) -> None:
         """Notes the inputs of the model."""
-        leaves = [leaf for leaf in keras.tree.flatten(inputs) if hasattr(leaf, "shape")]
+        leaves = [leaf for leaf in flat(inputs) if hasattr(leaf, "shape")]
         for place, leaf in enumerate(leaves):
             self._add(leaf, Origin((place,), True))
 
@@ -63,7 +63,7 @@ class DataPath:
 
     def pass_on(self, call: LayerCall, output: Any, has_kernels: bool) -> None:
         """Notes what a layer makes of the data, or that it is data no more."""
-        leaves = [leaf for leaf in keras.tree.flatten(output) if ops.is_tensor(leaf)]
+        leaves = [leaf for leaf in flat(output) if is_tensor(leaf)]
         places = () if has_kernels else self._places(call)
         for leaf in leaves:
             # What flattens or reshapes an input leaves it as it is.
@@ -76,9 +76,7 @@ class DataPath:
         """The inputs that a layer gets without a change by training; () if others."""
         if own_trainable_variables(call.layer):
             return ()
-        tensors = [
-            leaf for leaf in keras.tree.flatten(call.args) if ops.is_tensor(leaf)
-        ]
+        tensors = [leaf for leaf in flat(call.args) if is_tensor(leaf)]
         origins = [self.origin(tensor) for tensor in tensors]
         found = [origin for origin in origins if origin is not None]
         is_join = isinstance(call.layer, layers.Concatenate)

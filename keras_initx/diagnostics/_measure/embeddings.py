@@ -4,12 +4,11 @@ import dataclasses
 import weakref
 from typing import Any
 
-import keras
 import numpy as np
 from keras import layers, ops
 
 from keras_initx._model.observer import LayerCall
-from keras_initx._model.tensors import as_array, is_float_tensor
+from keras_initx._model.tensors import as_array, flat, is_float_tensor
 from keras_initx.diagnostics._measure.path_of_call import path_of
 from keras_initx.diagnostics._measure.recorder import LayerState, Recorder
 from keras_initx.diagnostics._measure.rows import LayerRow
@@ -81,7 +80,7 @@ class EmbeddingWatch(Recorder):
         An output of as many units as a layer with a kernel has is made by such a layer.
         """
         units = {row.units for row in rows if row.fan_in is not None}
-        for output in keras.tree.flatten(outputs):
+        for output in flat(outputs):
             if not is_float_tensor(output) or len(output.shape) < 3:
                 continue
             size = output.shape[-1]
@@ -109,7 +108,7 @@ class EmbeddingWatch(Recorder):
         tokens = self._tokens
         if tokens is None or tokens.scale.positions:
             return
-        for tensor in keras.tree.flatten(tensors):
+        for tensor in flat(tensors):
             is_same = tokens.seen() is tensor
             if is_same or not is_float_tensor(tensor):
                 continue

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import keras
-from keras import layers, ops
+from keras import layers
 
 from keras_initx._model.observer import LayerCall
+from keras_initx._model.tensors import flat, is_tensor
 from keras_initx.diagnostics._measure.data_path import DataPath
 from keras_initx.diagnostics._measure.features import Features, features_of
 from keras_initx.diagnostics._measure.recorder import LayerState, Recorder
@@ -32,7 +32,7 @@ class FirstKernels(Recorder):
 
 def _features_at(call: LayerCall, path: DataPath) -> Features | None:
     """The features of the data that a layer with a kernel gets; None for no data."""
-    tensors = [leaf for leaf in keras.tree.flatten(call.args) if ops.is_tensor(leaf)]
+    tensors = [leaf for leaf in flat(call.args) if is_tensor(leaf)]
     if not tensors or len(tensors[0].shape) < 1:
         return None
     origin = path.origin(tensors[0])

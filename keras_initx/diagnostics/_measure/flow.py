@@ -8,11 +8,10 @@ import collections
 import weakref
 from typing import Any
 
-import keras
 from keras import layers
 
 from keras_initx._model.observer import LayerCall
-from keras_initx._model.tensors import is_float_tensor
+from keras_initx._model.tensors import flat, is_float_tensor
 from keras_initx.diagnostics._measure.excerpts import Excerpt, excerpt_of, terms
 from keras_initx.diagnostics._measure.merges import INPUT, Merge, Part
 from keras_initx.diagnostics._measure.path_of_call import path_of
@@ -109,5 +108,5 @@ class Flow(Recorder):
 
 
 def _float_tensors(call: LayerCall) -> list[Any]:
-    arguments = keras.tree.flatten((call.args, call.kwargs))
+    arguments = flat((call.args, call.kwargs))
     return [leaf for leaf in arguments if is_float_tensor(leaf)]

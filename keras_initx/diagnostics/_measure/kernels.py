@@ -37,11 +37,7 @@ class Kernel:
     @property
     def matrices(self) -> np.ndarray:
         """`(batch * groups, inputs, outputs)`: independent linear maps."""
-        axes, value = self.axes, as_array(stored(self.variable))
-        value = value.transpose(*axes.batch, *axes.spatial, *axes.input, *axes.output)
-        batch, inputs = axes.count(axes.batch), axes.fan_in
-        value = value.reshape(batch, inputs, axes.groups, -1)
-        return value.swapaxes(1, 2).reshape(batch * axes.groups, inputs, -1)
+        return _matrices(as_array(stored(self.variable)), self.axes)
 
 
 def kernels_of(layer: keras.layers.Layer) -> list[Kernel]:
@@ -132,7 +128,7 @@ def _kernel(
     value = as_array(stored(variable))
     kernel.row.norm = norm(value)
     kernel.row.std = _std(value, kernel.row.norm)
-    matrices = kernel.matrices
+    matrices = _matrices(value, axes)
     kernel.row.has_equal_units = _are_equal(matrices)
     kernel.row.has_equal_inputs = _are_equal(matrices.swapaxes(1, 2))
     return kernel
@@ -146,6 +142,13 @@ def _recurrent_kernel(
     units = getattr(cell, "units", None) or getattr(cell, "filters", None)
     gates, rest = divmod(variable.shape[-1], units) if units else (1, 0)
     return _kernel(variable, is_linear=True, blocks=1 if rest else max(1, gates))
+
+
+def _matrices(value: np.ndarray, axes: KernelAxes) -> np.ndarray:
+    value = value.transpose(*axes.batch, *axes.spatial, *axes.input, *axes.output)
+    batch, inputs = axes.count(axes.batch), axes.fan_in
+    value = value.reshape(batch, inputs, axes.groups, -1)
+    return value.swapaxes(1, 2).reshape(batch * axes.groups, inputs, -1)
 
 
 def _std(value: np.ndarray, length: float) -> float:

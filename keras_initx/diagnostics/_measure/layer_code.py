@@ -24,6 +24,7 @@ def codes_of(model: keras.layers.Layer) -> list[tuple[keras.layers.Layer, str]]:
         codes.append((parent, code))
         children = direct_sublayers(parent)
         named = parent.layers if isinstance(parent, keras.Model) else []
+        places = {id(child) for child in named}
         names = collections.Counter(child.name for child in named)
         attributes = {
             id(child): name
@@ -35,7 +36,7 @@ def codes_of(model: keras.layers.Layer) -> list[tuple[keras.layers.Layer, str]]:
                 continue
             if id(child) in attributes:
                 own = f".{attributes[id(child)]}"
-            elif any(child is other for other in named) and names[child.name] == 1:
+            elif id(child) in places and names[child.name] == 1:
                 own = f'.get_layer("{child.name}")'
             else:
                 continue

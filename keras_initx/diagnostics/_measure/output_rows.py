@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import keras
-
 from keras_initx._model.observer import LayerCall
-from keras_initx._model.tensors import is_float_tensor
+from keras_initx._model.tensors import flat, is_float_tensor
 from keras_initx.diagnostics._measure.recorder import LayerState, Recorder
 from keras_initx.diagnostics._measure.rows import LayerRow
 from keras_initx.diagnostics._measure.tensor_states import TensorStates
@@ -22,12 +20,12 @@ class OutputRows(Recorder):
         self._tensors = tensors
 
     def ran(self, call: LayerCall, state: LayerState, output: Any) -> None:
-        leaves = [leaf for leaf in keras.tree.flatten(output) if is_float_tensor(leaf)]
+        leaves = [leaf for leaf in flat(output) if is_float_tensor(leaf)]
         for leaf in leaves if call.parents and len(leaves) > 1 else ():
             if (row := self._tensors.row_of(leaf)) is not None:
                 row.is_one_of_several = True
 
     def end(self, outputs: Any, rows: list[LayerRow]) -> None:
-        for leaf in keras.tree.flatten(outputs):
+        for leaf in flat(outputs):
             if (row := self._tensors.row_of(leaf)) is not None:
                 row.is_output = True

@@ -32,7 +32,8 @@ class SmallFactors(Recorder):
         self._tensors = tensors
 
     def ran(self, call: LayerCall, state: LayerState, output: Any) -> None:
-        factor = small_factor(call.layer)
+        norms = {id(kernel.variable): kernel.row.norm for kernel in state.kernels}
+        factor = small_factor(call.layer, norms)
         if factor is None:
             return
         for row in self._rows:
@@ -45,28 +46,35 @@ class SmallFactors(Recorder):
             state.row.is_stuck = found is not None and found.dead == 1
 
 
-def small_factor(layer: keras.layers.Layer) -> float | None:
+def small_factor(layer: keras.layers.Layer, norms: dict[int, float]) -> float | None:
     """The largest of the numbers by which a layer multiplies, if all are small.
 
     None for a layer that has none, or a large one. A kernel counts if it is zero.
+
+    Args:
+        layer: keras.layers.Layer.
+        norms: dict. Those of its kernels that are known, by the variables' identities.
     """
     if isinstance(layer, (keras.layers.PReLU, keras.layers.Embedding)):
         return None
     found = [
         size
         for variable in own_trainable_variables(layer)
-        if (size := _size(variable)) is not None
+        if (size := _size(variable, norms)) is not None
     ]
     return min(found, default=None)
 
 
-def _size(variable: keras.Variable) -> float | None:
+def _size(variable: keras.Variable, norms: dict[int, float]) -> float | None:
     is_float = keras.backend.is_float_dtype(variable.dtype)
     is_added = any(word in variable.name.lower() for word in _ADDED)
     if is_added or not is_float or 0 in variable.shape or not variable.trainable:
         return None
+    is_matrix = sum(size > 1 for size in variable.shape) > 1
+    if is_matrix and id(variable) in norms:
+        return None if norms[id(variable)] else 0.0
     value = as_array(stored(variable))
-    if sum(size > 1 for size in variable.shape) > 1:
+    if is_matrix:
         # One entry that is not zero is enough, and most kernels have no zeros.
         return None if value.flat[0] != 0 or value.any() else 0.0
     largest = float(np.abs(value).max())

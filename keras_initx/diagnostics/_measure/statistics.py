@@ -89,6 +89,8 @@ def cosine_and_spread(tensor: Any, samples: int) -> tuple[float | None, float | 
         norms = np.sqrt(squares[is_used])
         cosines = gram[np.ix_(is_used, is_used)] / np.outer(norms, norms)
     cosine = float((cosines.sum() - used) / (used * (used - 1)))
+    if samples <= _SAMPLES:
+        return cosine, float(norms.max() / norms.min())
     return cosine, _spread(tensor, samples)
 
 
