@@ -15,21 +15,7 @@ pytestmark = pytest.mark.same_on_each_backend(every=9)
 DOCS = Path(__file__).parents[1] / "docs"
 FORMULAS = tomllib.loads((DOCS / "formulas.toml").read_text(encoding="utf-8"))
 KEYS = {"formula", "where", "when", "not_when", "tutorial"}
-TUTORIALS = {
-    "zeros_and_constants",
-    "deep_linear",
-    "delta_orthogonal",
-    "shattered_gradients",
-    "random_walk",
-    "sparse",
-    "lsuv",
-    "recurrent",
-    "fixup",
-    "draw_again",
-    "start_from_another_network",
-    "write_your_own",
-    "diagnose",
-}
+TUTORIALS = {path.stem for path in (DOCS.parent / "tutorials").glob("*.ipynb")}
 
 
 def public(folder, kind):

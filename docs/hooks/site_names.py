@@ -84,15 +84,13 @@ def summary_of(member: Any) -> str:
 @cache
 def formulas() -> dict[str, dict[str, str]]:
     """What `formulas.toml` holds for each public name."""
-    file = DOCS / "formulas.toml"
-    return tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+    return tomllib.loads((DOCS / "formulas.toml").read_text("utf-8"))
 
 
 def panels_of(name: str) -> str | None:
     """The picture of a public name, as a file in `docs/`."""
-    files = {path.name for path in (DOCS / "panels").glob("*.*")}
-    choices = (f"{name}.svg", f"{name}.png")
-    return next((f"panels/{file}" for file in choices if file in files), None)
+    file = f"panels/{name}.svg"
+    return file if (DOCS / file).exists() else None
 
 
 def without_illustration() -> list[str]:

@@ -49,11 +49,11 @@ def table(rows, measured):
 
 
 def short_table(rows, measured):
-    """The rows of the README, with the first columns and the last numbers."""
-    named = {row.name: cells(row, measured[row.name]) for row in rows}
+    """The rows of the README, with the first columns and without links."""
+    named = {row.name: row for row in rows}
     chosen = [
-        (without_link(network), *others[:4])
-        for network, *others in (named[name] for name in SHORT)
+        (named[name].network, *cells(named[name], measured[name])[1:5])
+        for name in SHORT
     ]
     return markdown(COLUMNS[:5], chosen)
 
@@ -62,11 +62,6 @@ def with_short_table(text, rows, measured):
     """A text with that table between its two marks."""
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     return f"{before}{BEGIN}\n{short_table(rows, measured)}\n{END}{after}"
-
-
-def without_link(cell):
-    """The words of a link."""
-    return cell.partition("[")[2].partition("]")[0]
 
 
 def cells(row, values):
