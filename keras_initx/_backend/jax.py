@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_initx._backend.arithmetic import scale, scaled_copy
-from keras_initx._backend.memory import aligned, handed_over, writable
+from keras_initx._backend.memory import aligned, handed_over
 from keras_initx._backend.seeds import generator_lock
 from keras_initx._keras import (
     attach_jax_state,
@@ -166,37 +166,15 @@ def saved(variable: keras.Variable) -> Any:
 
 
 def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
-    """`factors * tensor + offset`; nobody else may use the tensor, then or later."""
-    array = _array_of(tensor)
-    if array is None:
+    """`factors * tensor + offset`; nobody may use the tensor any more."""
+    is_here = tensor.devices() == {jax.devices()[0]} and tensor.dtype == np.float32
+    array = view(tensor) if is_here else None
+    if not isinstance(array, np.ndarray):
         return scaled_copy(tensor, factors, offset)
-    # Nothing is compiled for the shape, and no new pages of memory are needed.
-    memory = writable(array)
-    scale(memory, factors, offset, into=memory)
-    return tensor
-
-
-def rescale(variable: keras.Variable, factors: np.ndarray) -> None:
-    """Multiplies a variable; the tensor that it held stays as it was."""
-    tensor = stored(variable)
-    array = _array_of(tensor)
-    if array is None:
-        assign(variable, scaled_copy(tensor, factors, np.zeros(())))
-    else:
-        result = aligned(array.shape, array.dtype)
-        scale(array, factors, np.zeros(()), into=result)
-        # `from_dlpack` would bind the array to a device, and then a train step would be
-        # compiled once more.
-        assign(variable, to_tensor(result))
-
-
-def _array_of(tensor: Any) -> np.ndarray | None:
-    """The tensor in NumPy, without a copy; None where it is elsewhere, or is short."""
-    if tensor.devices() != {jax.devices()[0]} or tensor.dtype != np.float32:
-        return None
-    array = view(tensor)
-    is_whole = isinstance(array, np.ndarray) and array.flags.c_contiguous
-    return array if is_whole else None
+    # Nothing is compiled for the shape. `from_dlpack` would bind the array to a device,
+    # and then a train step would be compiled once more.
+    result = aligned(array.shape, array.dtype)
+    return to_tensor(scale(array, factors, offset, into=result))
 
 
 def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:

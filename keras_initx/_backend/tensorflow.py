@@ -199,32 +199,14 @@ def saved(variable: keras.Variable) -> Any:
 
 
 def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
-    """`factors * tensor + offset`; nobody else may use the tensor, then or later."""
-    array = _array_of(tensor)
-    if array is None:
+    """`factors * tensor + offset`; nobody may use the tensor any more."""
+    is_wide = tensor.dtype in (tf.float32, tf.float64)
+    array = view(tensor) if is_wide else None
+    if not isinstance(array, np.ndarray):
         return scaled_copy(tensor, factors, offset)
-    # A copy spends most of its time on new pages of memory.
-    memory = writable(array)
-    scale(memory, factors, offset, into=memory)
-    return tensor
-
-
-def rescale(variable: keras.Variable, factors: np.ndarray) -> None:
-    """Multiplies a variable; the tensor that it held stays as it was."""
-    tensor = stored(variable)
-    array = _array_of(tensor)
-    if array is None:
-        assign(variable, scaled_copy(tensor, factors, np.zeros(())))
-    else:
-        result = aligned(array.shape, array.dtype)
-        scale(array, factors, np.zeros(()), into=result)
-        assign(variable, to_tensor(result))
-
-
-def _array_of(tensor: Any) -> np.ndarray | None:
-    """The tensor in NumPy, without a copy; None where it is elsewhere, or is short."""
-    array = view(tensor) if tensor.dtype in (tf.float32, tf.float64) else None
-    return array if isinstance(array, np.ndarray) else None
+    # NumPy asks the system for large pages of memory, of which it takes fewer.
+    result = aligned(array.shape, array.dtype)
+    return to_tensor(scale(array, factors, offset, into=result))
 
 
 def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:

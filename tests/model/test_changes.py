@@ -55,6 +55,21 @@ def test_a_later_error_does_not_undo_what_was_done():
     assert to_numpy(first).tolist() == [[1, 1]] * 3
 
 
+@pytest.mark.parametrize("factors", [np.array(0.7), np.array([[0.5, 2.0]])])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_scaled_variable_is_put_back_bit_for_bit(factors, dtype):
+    array = np.random.default_rng(0).normal(size=(3, 2))
+    variable, changes = keras.Variable(array, dtype=dtype), Changes()
+    before = to_numpy(variable).copy()
+    with changes:
+        changes.scale(variable, factors)
+        changes.scale(variable, factors)
+    rounding = 1e-6 if dtype == "float32" else 2**-7
+    np.testing.assert_allclose(to_numpy(variable), before * factors**2, rtol=rounding)
+    changes.undo()
+    np.testing.assert_array_equal(to_numpy(variable), before)
+
+
 def test_within_an_autocast_scope_the_value_is_not_rounded():
     class Layer(keras.layers.Layer):
         def build(self, shape):
