@@ -23,6 +23,7 @@ if _BACKEND == "jax":
     from keras_initx._backend.jax import preserve_modes as preserve_modes
     from keras_initx._backend.jax import probe as probe
     from keras_initx._backend.jax import pullback as pullback
+    from keras_initx._backend.jax import rescale as rescale
     from keras_initx._backend.jax import run_train_step as run_train_step
     from keras_initx._backend.jax import saved as saved
     from keras_initx._backend.jax import scaled as scaled
@@ -44,6 +45,7 @@ elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import preserve_modes as preserve_modes
     from keras_initx._backend.tensorflow import probe as probe
     from keras_initx._backend.tensorflow import pullback as pullback
+    from keras_initx._backend.tensorflow import rescale as rescale
     from keras_initx._backend.tensorflow import run_train_step as run_train_step
     from keras_initx._backend.tensorflow import saved as saved
     from keras_initx._backend.tensorflow import scaled as scaled
@@ -65,6 +67,7 @@ elif _BACKEND == "torch":
     from keras_initx._backend.torch import preserve_modes as preserve_modes
     from keras_initx._backend.torch import probe as probe
     from keras_initx._backend.torch import pullback as pullback
+    from keras_initx._backend.torch import rescale as rescale
     from keras_initx._backend.torch import run_train_step as run_train_step
     from keras_initx._backend.torch import saved as saved
     from keras_initx._backend.torch import scaled as scaled

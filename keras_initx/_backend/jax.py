@@ -177,6 +177,11 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return to_tensor(scale(array, factors, offset, into=result))
 
 
+def rescale(variable: keras.Variable, factors: np.ndarray) -> None:
+    """Multiplies a variable; the tensor that it held stays as it was."""
+    assign(variable, scaled(stored(variable), factors, np.zeros(())))
+
+
 def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:
     """A context in which layers run with or without gradients, and keep their modes."""
     return contextlib.nullcontext()

@@ -200,13 +200,30 @@ def saved(variable: keras.Variable) -> Any:
 
 def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     """`factors * tensor + offset`; nobody may use the tensor any more."""
-    is_wide = tensor.dtype in (tf.float32, tf.float64)
-    array = view(tensor) if is_wide else None
-    if not isinstance(array, np.ndarray):
+    array = _array_to_scale(tensor)
+    if array is None:
         return scaled_copy(tensor, factors, offset)
-    # NumPy asks the system for large pages of memory, of which it takes fewer.
-    result = aligned(array.shape, array.dtype)
-    return to_tensor(scale(array, factors, offset, into=result))
+    # A copy spends most of its time on new pages of memory.
+    memory = writable(array)
+    scale(memory, factors, offset, into=memory)
+    return tensor
+
+
+def rescale(variable: keras.Variable, factors: np.ndarray) -> None:
+    """Multiplies a variable; the tensor that it held stays as it was."""
+    tensor, offset = stored(variable), np.zeros(())
+    array = _array_to_scale(tensor)
+    if array is None:
+        assign(variable, scaled_copy(tensor, factors, offset))
+    else:
+        result = aligned(array.shape, array.dtype)
+        assign(variable, to_tensor(scale(array, factors, offset, into=result)))
+
+
+def _array_to_scale(tensor: Any) -> np.ndarray | None:
+    """The tensor in NumPy, without a copy; None where it is elsewhere, or is short."""
+    array = view(tensor) if tensor.dtype in (tf.float32, tf.float64) else None
+    return array if isinstance(array, np.ndarray) else None
 
 
 def preserve_modes(layer: keras.layers.Layer, with_gradients: bool) -> Any:

@@ -138,6 +138,14 @@ def scaled(tensor: Any, factors: np.ndarray, offset: np.ndarray) -> Any:
     return tensor
 
 
+def rescale(variable: keras.Variable, factors: np.ndarray) -> None:
+    """Multiplies a variable, in its own memory."""
+    before = stored(variable)
+    after = scaled(before, factors, np.zeros(()))
+    if after is not before:
+        assign(variable, after)
+
+
 def _array_of(tensor: Any) -> np.ndarray | None:
     """The tensor in NumPy, without a copy; None where it is elsewhere, or is short."""
     is_wide = tensor.dtype in (torch.float32, torch.float64)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_initx._backend import assign, saved, scaled, stored
+from keras_initx._backend import assign, rescale, saved
 from keras_initx._model.interrupts import hold_interrupts
 
 
@@ -33,10 +33,7 @@ class Changes:
     def scale(self, variable: keras.Variable, factors: np.ndarray) -> None:
         """Multiplies by the factors, and keeps the value from before."""
         self.remember(variable)
-        before = stored(variable)
-        after = scaled(before, factors, np.zeros(()))
-        if after is not before:
-            assign(variable, after)
+        rescale(variable, factors)
 
     def remember(self, variable: keras.Variable) -> None:
         """Keeps the present value of the variable, unless an earlier one is kept."""
