@@ -8,6 +8,9 @@ import numpy as np
 # An array has to begin at a multiple of this many bytes.
 ALIGNMENT = 64
 
+# So many columns are copied at a time.
+_STRIP = 16
+
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """A new array that begins at such an address. Its values are not set."""
@@ -24,7 +27,14 @@ def handed_over(array: np.ndarray) -> np.ndarray:
     if array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0:
         return array
     elsewhere = aligned(array.shape, array.dtype)
-    elsewhere[...] = array
+    columns = array.shape[-1] if array.ndim else 0
+    if columns and array.strides[-1] > array.itemsize:
+        # A matrix that is transposed: a strip of it stays in the cache.
+        for start in range(0, columns, _STRIP):
+            strip = (..., slice(start, start + _STRIP))
+            elsewhere[strip] = array[strip]
+    else:
+        elsewhere[...] = array
     return elsewhere
 
 
