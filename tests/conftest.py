@@ -40,15 +40,15 @@ def same_numbers(request):
 @pytest.fixture
 def drawn_seeds(monkeypatch):
     """The seeds of all draws of the test, in their order."""
-    from keras_initx import _backend
+    from keras_initx._backend import drawing
 
-    seen, draw = [], _backend.draw
+    seen, draw = [], drawing.draw
 
     def watched(distribution, shape, seed, **arguments):
         seen.append(seed)
         return draw(distribution, shape, seed, **arguments)
 
-    monkeypatch.setattr(_backend, "draw", watched)
+    monkeypatch.setattr(drawing, "draw", watched)
     return seen
 
 

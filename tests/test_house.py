@@ -67,11 +67,15 @@ def every_source(test):
 every_init = pytest.mark.parametrize(
     "file", [file for file in SOURCES if file.endswith("__init__.py")]
 )
+# Each of these has a file for each framework.
+BACKEND_FOLDERS = sorted(
+    {Path(file).parent.as_posix() for file in SOURCES if Path(file).stem in FRAMEWORKS}
+)
 every_backend_file = pytest.mark.parametrize(
     "file",
     [
         f"{folder}/{framework}.py"
-        for folder in ("_backend", "_backend/dataflow")
+        for folder in BACKEND_FOLDERS
         for framework in sorted(FRAMEWORKS)
     ],
 )

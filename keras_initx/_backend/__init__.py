@@ -11,20 +11,12 @@ _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
     from keras_initx._backend.jax import assign as assign
-    from keras_initx._backend.jax import before_training as before_training
     from keras_initx._backend.jax import double_precision as double_precision
-    from keras_initx._backend.jax import draw as draw
-    from keras_initx._backend.jax import draws_on_device as draws_on_device
-    from keras_initx._backend.jax import gradient as gradient
     from keras_initx._backend.jax import has_values as has_values
     from keras_initx._backend.jax import next_state as next_state
     from keras_initx._backend.jax import on_host as on_host
     from keras_initx._backend.jax import one_program as one_program
-    from keras_initx._backend.jax import preserve_modes as preserve_modes
-    from keras_initx._backend.jax import probe as probe
-    from keras_initx._backend.jax import pullback as pullback
     from keras_initx._backend.jax import rescale as rescale
-    from keras_initx._backend.jax import run_train_step as run_train_step
     from keras_initx._backend.jax import saved as saved
     from keras_initx._backend.jax import scaled as scaled
     from keras_initx._backend.jax import stored as stored
@@ -33,20 +25,12 @@ if _BACKEND == "jax":
     from keras_initx._backend.jax import view as view
 elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import assign as assign
-    from keras_initx._backend.tensorflow import before_training as before_training
     from keras_initx._backend.tensorflow import double_precision as double_precision
-    from keras_initx._backend.tensorflow import draw as draw
-    from keras_initx._backend.tensorflow import draws_on_device as draws_on_device
-    from keras_initx._backend.tensorflow import gradient as gradient
     from keras_initx._backend.tensorflow import has_values as has_values
     from keras_initx._backend.tensorflow import next_state as next_state
     from keras_initx._backend.tensorflow import on_host as on_host
     from keras_initx._backend.tensorflow import one_program as one_program
-    from keras_initx._backend.tensorflow import preserve_modes as preserve_modes
-    from keras_initx._backend.tensorflow import probe as probe
-    from keras_initx._backend.tensorflow import pullback as pullback
     from keras_initx._backend.tensorflow import rescale as rescale
-    from keras_initx._backend.tensorflow import run_train_step as run_train_step
     from keras_initx._backend.tensorflow import saved as saved
     from keras_initx._backend.tensorflow import scaled as scaled
     from keras_initx._backend.tensorflow import stored as stored
@@ -55,20 +39,12 @@ elif _BACKEND == "tensorflow":
     from keras_initx._backend.tensorflow import view as view
 elif _BACKEND == "torch":
     from keras_initx._backend.torch import assign as assign
-    from keras_initx._backend.torch import before_training as before_training
     from keras_initx._backend.torch import double_precision as double_precision
-    from keras_initx._backend.torch import draw as draw
-    from keras_initx._backend.torch import draws_on_device as draws_on_device
-    from keras_initx._backend.torch import gradient as gradient
     from keras_initx._backend.torch import has_values as has_values
     from keras_initx._backend.torch import next_state as next_state
     from keras_initx._backend.torch import on_host as on_host
     from keras_initx._backend.torch import one_program as one_program
-    from keras_initx._backend.torch import preserve_modes as preserve_modes
-    from keras_initx._backend.torch import probe as probe
-    from keras_initx._backend.torch import pullback as pullback
     from keras_initx._backend.torch import rescale as rescale
-    from keras_initx._backend.torch import run_train_step as run_train_step
     from keras_initx._backend.torch import saved as saved
     from keras_initx._backend.torch import scaled as scaled
     from keras_initx._backend.torch import stored as stored

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_initx import _backend
+from keras_initx._backend import drawing
 from keras_initx._kernel.arrays import namespace
 from keras_initx._kernel.contexts import Contexts
 from keras_initx._kernel.portable import generator, is_portable_seeds_enabled
@@ -37,7 +37,7 @@ def drawing_on_device() -> Iterator[None]:
 def _draw(distribution: str, shape: tuple[int, ...], seed: Any, **limits: Any) -> Any:
     """Keras's own numbers."""
     stays = bool(_on_device.values())
-    return _backend.draw(distribution, shape, seed, stays=stays, **limits)
+    return drawing.draw(distribution, shape, seed, stays=stays, **limits)
 
 
 def normal(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:

@@ -18,7 +18,8 @@ from typing import Any
 
 import keras
 
-from keras_initx._backend import has_values, preserve_modes
+from keras_initx._backend import has_values
+from keras_initx._backend.gradients import preserve_modes
 from keras_initx._keras import mask_of
 from keras_initx._model.interrupts import allow_interrupts, hold_interrupts
 from keras_initx._model.observer import LayerCall as LayerCall

@@ -14,8 +14,9 @@ import keras
 import numpy as np
 
 from keras_initx import _validate
-from keras_initx._backend import run_train_step, saved, stored, view
+from keras_initx._backend import saved, stored, view
 from keras_initx._backend.global_seeds import preserve_global_seeds
+from keras_initx._backend.training import run_train_step
 from keras_initx._keras import (
     direct_sublayers,
     global_seed_state,

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._backend import gradient
+from keras_initx._backend.gradients import gradient
 
 # So many points are evaluated at a time, always the same number, because JAX compiles
 # each operation for one shape. With more points PyTorch starts threads, which takes

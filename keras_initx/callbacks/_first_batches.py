@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_initx._backend import before_training
+from keras_initx._backend.training import before_training
 
 
 class FirstBatches:

@@ -9,6 +9,7 @@ from catalogue import BACKEND, to_numpy
 
 import keras_initx
 from keras_initx import _backend, initializers
+from keras_initx._backend import drawing
 
 SHAPE = (3, 4, 12)
 DRAWN = {
@@ -27,14 +28,14 @@ DRAWN = {
 @pytest.fixture
 def on_device(monkeypatch):
     """Every kernel is large, and the CPU an accelerator; what was drawn there."""
-    drawn, draw = [], _backend.draw
+    drawn, draw = [], drawing.draw
 
     def watched(*arguments, **keywords):
         drawn.append(draw(*arguments, **keywords))
         return drawn[-1]
 
-    monkeypatch.setattr(_backend, "draws_on_device", lambda size: True)
-    monkeypatch.setattr(_backend, "draw", watched)
+    monkeypatch.setattr(drawing, "draws_on_device", lambda size: True)
+    monkeypatch.setattr(drawing, "draw", watched)
     return drawn
 
 
@@ -82,13 +83,13 @@ def test_portable_kernels_are_drawn_on_the_host(on_device):
 
 
 def test_the_host_is_no_accelerator():
-    assert not _backend.draws_on_device(2**30)
+    assert not drawing.draws_on_device(2**30)
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="PyTorch names its devices")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps", "xpu"])
 def test_only_a_large_kernel_goes_there(device, monkeypatch):
-    module = "keras_initx._backend.torch.torch_device"
+    module = "keras_initx._backend.drawing.torch.torch_device"
     monkeypatch.setattr(module, lambda: device)
-    assert _backend.draws_on_device(512 * 512)
-    assert not _backend.draws_on_device(64 * 64)
+    assert drawing.draws_on_device(512 * 512)
+    assert not drawing.draws_on_device(64 * 64)

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initx._backend import probe, pullback
 from keras_initx._backend.arithmetic import norm
+from keras_initx._backend.gradients import probe, pullback
 from keras_initx._model.sublayers import sublayers
 from keras_initx._model.tensors import as_array, first_tensor
 from keras_initx._model.trace import LayerCall, trace

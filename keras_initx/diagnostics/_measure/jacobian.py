@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_initx import _validate
-from keras_initx._backend import pullback
+from keras_initx._backend.gradients import pullback
 from keras_initx._model.interrupts import allow_interrupts
 from keras_initx._model.tensors import as_array, is_float_tensor
 from keras_initx._model.trace import trace

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initx._backend import pullback, stored
+from keras_initx._backend import stored
 from keras_initx._backend.arithmetic import norm
+from keras_initx._backend.gradients import pullback
 from keras_initx._model.tensors import as_array
 from keras_initx.diagnostics._measure.kernels import Kernel
 

@@ -9,6 +9,7 @@ from keras import ops
 
 import keras_initx._kernel.generators  # noqa: F401  (teaches `copy` and `pickle`)
 from keras_initx import _backend, _validate
+from keras_initx._backend import drawing
 from keras_initx._keras import in_symbolic_scope
 from keras_initx._kernel.random import drawing_on_device
 
@@ -61,7 +62,7 @@ class PlainInitializer(keras.initializers.Initializer):
     def values(self, target: Any, shape: tuple[int, ...], dtype: str) -> Any:
         """What `draw` makes, on the accelerator where that is faster."""
         may_be = self.may_draw_on_device
-        if may_be and _backend.draws_on_device(math.prod(shape)):
+        if may_be and drawing.draws_on_device(math.prod(shape)):
             with drawing_on_device():
                 return self.draw(target, dtype)
         return self.draw(target, dtype)
