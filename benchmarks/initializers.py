@@ -26,6 +26,7 @@ SQUARES = [(n, n) for n in (64, 128, 256, 512, 1024, 2048)]
 WARM = [*SQUARES, (4608, 512), (512, 4608), (768, 3072)]
 DELTA = [(3, 3, n, n) for n in (64, 256, 512)]
 FULL = [(3, 3, n, n) for n in (64, 256)]
+GATES = (64, 256)
 SPARSE = (4096, 4096)
 LARGE = (25088, 4096)
 ERRORS = [(64, 64), (512, 512), (2048, 2048), (4096, 4096), (4096, 512), (512, 4096)]
@@ -91,6 +92,7 @@ def measure_warm(backend: str, quick: bool) -> list[dict[str, Any]]:
         (WARM, keras_initx.HaarOrthogonal(seed=1), False),
         (DELTA, keras_initx.OrthogonalDelta(seed=1), True),
         (FULL, keras_initx.ConvolutionOrthogonal(seed=1), True),
+        ([GATES], keras_initx.GateOrthogonal(seed=1), False),
     ):
         for shape in shapes[:1] if quick else shapes:
             k, n = sorted(shape[-2:])
@@ -209,7 +211,9 @@ def cold_cases(backend: str, quick: bool) -> list[tuple[str, Any, Any, int]]:
     kernels = fresh(backend, "kernels")
     haar = ["haar_orthogonal", "orthogonal", "glorot_uniform"]
     return [
-        ("ResNet50, 54 kernels", kernels["ResNet50"], delta, 3),
+        ("64 x 64", [(64, 64)], haar[:2], 3),
+        ("128 x 128", [(128, 128)], haar[:2], 3),
+        ("ResNet50, 54 kernels", kernels["ResNet50"], delta, 5),
         ("VGG19, 16 convolutions", kernels["VGG19 convolutions"], delta, 3),
         ("VGG19, 19 kernels", kernels["VGG19"], haar, 1),
         ("25088 x 4096", [LARGE], haar[:2], 1),
