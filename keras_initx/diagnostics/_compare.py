@@ -81,8 +81,8 @@ def compare(
         Exception: What a scheme raises, with a note that names the scheme.
     """
     # As in `signal_report`.
+    from keras_initx.diagnostics._report_of_model import report_on_batch
     from keras_initx.diagnostics._show.comparison import Comparison
-    from keras_initx.diagnostics._show.report_of_model import report_on_batch
 
     if not callable(build_or_model):
         raise _no_model(f"{build_or_model!r}")

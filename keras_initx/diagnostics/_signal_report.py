@@ -124,7 +124,7 @@ def signal_report(
             model is not built, or something is asked for that needs data.
     """
     # A hundred files, which `import keras_initx` does not need.
-    from keras_initx.diagnostics._show.report_of_model import (
+    from keras_initx.diagnostics._report_of_model import (
         report_of_weights,
         report_on_batch,
     )

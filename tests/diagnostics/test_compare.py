@@ -12,7 +12,7 @@ from odd_layers import Restless
 
 import keras_initx
 from keras_initx import compare, lsuv, signal_report
-from keras_initx.diagnostics._show import report_of_model
+from keras_initx.diagnostics import _report_of_model
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(16, 6)).astype("float32")
@@ -73,14 +73,14 @@ def kernels(model):
 @pytest.fixture
 def looked_at(monkeypatch):
     """The kernels of each model at the time when the report looks at it."""
-    seen, look = [], report_of_model.report_on_batch
+    seen, look = [], _report_of_model.report_on_batch
 
     def watched(owner, model, *args, **kwargs):
         if owner == "compare":
             seen.append(kernels(model))
         return look(owner, model, *args, **kwargs)
 
-    monkeypatch.setattr(report_of_model, "report_on_batch", watched)
+    monkeypatch.setattr(_report_of_model, "report_on_batch", watched)
     return seen
 
 
