@@ -128,7 +128,6 @@ def _block(gaussian: Any) -> int:
     Products of larger blocks are faster, but the vectors of a block also have products
     with each other. A program grows with the number of blocks, so it has at most eight.
     """
-    columns = gaussian.shape[-1]
-    if namespace(gaussian) is not np:
-        return max(256, -(-columns // 8))
-    return 64 if columns <= 128 else 128
+    if namespace(gaussian) is np:
+        return 128
+    return max(256, -(-gaussian.shape[-1] // 8))
