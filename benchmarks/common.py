@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+EACH_NETWORK = {"action": "store_true", "help": "each network"}
 BACKENDS = ("jax", "tensorflow", "torch")
 PACKAGES = ("keras", "numpy", "jax", "tensorflow-cpu", "torch", "lsuv", "keras-hub")
 # NASNetMobile does not build on the PyTorch backend of Keras 3.15.
@@ -127,6 +128,34 @@ def each_application(
     return found
 
 
+def command_line(
+    description: str,
+    measurements: dict[str, Callable[..., Any]],
+    **own: dict[str, Any],
+) -> argparse.Namespace | None:
+    """The options of a benchmark; None in a process that made one measurement.
+
+    Args:
+        description: str. What the benchmark measures.
+        measurements: dict. The measurements by their names.
+        own: What `ArgumentParser.add_argument` takes, by the names of further options.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--backend", choices=BACKENDS, required=True)
+    parser.add_argument("--quick", action="store_true", help="only see that it runs")
+    for name, arguments in own.items():
+        parser.add_argument(f"--{name}", **arguments)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--measure", choices=list(measurements), help="one measurement")
+    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measurements[options.measure](*options.arguments)))
+        return None
+    options.output.mkdir(parents=True, exist_ok=True)
+    return options
+
+
 def run(
     file: str,
     description: str,
@@ -146,19 +175,10 @@ def run(
         line: What is printed of one network of `keras.applications`. Defaults to
             `None`, for a benchmark that does not measure these.
     """
-    parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    if line is not None:
-        parser.add_argument("--applications", action="store_true", help="each network")
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--measure", choices=list(measurements), help="one measurement")
-    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measurements[options.measure](*options.arguments)))
+    own = {} if line is None else {"applications": EACH_NETWORK}
+    options = command_line(description, measurements, **own)
+    if options is None:
         return
-    options.output.mkdir(parents=True, exist_ok=True)
     name = Path(file).stem
     if line is not None and options.applications:
         results: Any = each_application(file, options.backend, line)

@@ -8,7 +8,6 @@ is measured in one run. What is called cold runs in a process of its own, becaus
 user waits for is the first call; imports are not counted.
 """
 
-import argparse
 import contextlib
 import functools
 import json
@@ -322,18 +321,10 @@ def plot(results: dict[str, Any], path: Path) -> None:
 
 def main() -> None:
     """Runs from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=common.BACKENDS, required=True)
-    parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    parser.add_argument("--output", type=Path, default=common.RESULTS)
-    parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
-    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(MEASUREMENTS[options.measure](*options.arguments)))
+    options = common.command_line(__doc__, MEASUREMENTS)
+    if options is None:
         return
     results = measure(options.backend, options.quick)
-    options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / f"initializers-{options.backend}"
     file.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
     plot(results, file.with_suffix(".png"))

@@ -16,7 +16,6 @@ measured. Ours is `orthogonal_delta`: of a dense layer the law is that of `ortho
 of a convolution it has one orthogonal tap.
 """
 
-import argparse
 import contextlib
 import importlib.util
 import inspect
@@ -26,14 +25,12 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from common import (
-    BACKENDS,
-    RESULTS,
     UNBUILDABLE,
     application_names,
+    command_line,
     fresh,
     peak,
     versions,
@@ -234,17 +231,10 @@ def line(row: dict[str, Any]) -> str:
 
 def main() -> None:
     """Runs from the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    parser.add_argument("--networks", nargs="*", help="their names; all by default")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each")
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
-    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(MEASUREMENTS[options.measure](*options.arguments)))
+    networks = {"nargs": "*", "help": "their names; all by default"}
+    times = {"type": int, "default": 3, "help": "how often each"}
+    options = command_line(__doc__ or "", MEASUREMENTS, networks=networks, rounds=times)
+    if options is None:
         return
     names = ["MobileNet"] if options.quick else options.networks
     rounds = 1 if options.quick else options.rounds
@@ -255,7 +245,6 @@ def main() -> None:
         "cores": os.cpu_count(),
         "networks": rows,
     }
-    options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"models-{options.backend}.json"
     print(HEAD, flush=True)
     for name in names or names_of(options.backend):

@@ -9,7 +9,6 @@ thousand to a hundred million, and by the layers of a model of dense layers, fro
 draws only.
 """
 
-import argparse
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import BACKENDS, RESULTS, batch_of, fresh, plain, timed, versions
+from common import BACKENDS, batch_of, command_line, fresh, plain, timed, versions
 
 ENTRIES = (3, 4, 5, 6, 7, 8)
 DEPTHS = (10, 30, 100, 300, 1000, 3000)
@@ -257,22 +256,12 @@ def draw(axes: Any, found: dict[str, Any], what: str) -> None:
 
 def main() -> None:
     """Runs from the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--backend", choices=BACKENDS)
-    parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    parser.add_argument("--redraw", action="store_true", help="from what is measured")
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--measure", choices=list(MEASUREMENTS), help="one measurement")
-    parser.add_argument("--arguments", type=json.loads, default=[], help="its own")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(MEASUREMENTS[options.measure](*options.arguments)))
+    redraw = {"action": "store_true", "help": "from what is measured"}
+    options = command_line(__doc__ or "", MEASUREMENTS, redraw=redraw)
+    if options is None:
         return
     if not options.redraw:
-        if options.backend is None:
-            parser.error("--backend is needed to measure")
         results = measure(options.backend, options.quick)
-        options.output.mkdir(parents=True, exist_ok=True)
         path = options.output / f"scaling-{options.backend}.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
         print(table(results))
