@@ -71,9 +71,14 @@ def plain(model: Any, x: Any, training: bool = False) -> Any:
     """One forward pass."""
     with no_gradients():
         output = model(x, training=training)
-    if hasattr(output, "block_until_ready"):
-        output.block_until_ready()
+    finish(output)
     return output
+
+
+def finish(value: Any) -> None:
+    """Waits for a tensor: JAX computes in the background."""
+    if hasattr(value, "block_until_ready"):
+        value.block_until_ready()
 
 
 def timed(function: Any) -> float:

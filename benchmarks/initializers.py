@@ -39,15 +39,9 @@ def seconds(function: Callable[[], Any], repeats: int) -> float:
     times = []
     for _ in range(repeats + 2):
         start = time.perf_counter()
-        wait(function())
+        common.finish(function())
         times.append(time.perf_counter() - start)
     return statistics.median(times[2:])
-
-
-def wait(value: Any) -> None:
-    """JAX computes in the background."""
-    if hasattr(value, "block_until_ready"):
-        value.block_until_ready()
 
 
 def repeats_for(shape: tuple[int, ...]) -> int:
@@ -144,12 +138,12 @@ def measure_cold(shapes: list[list[int]], initializer: str) -> dict[str, float]:
 
     import keras_initx  # noqa: F401
 
-    wait(keras.ops.ones(1))
+    common.finish(keras.ops.ones(1))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     variables = [keras.Variable(initializer, shape=shape) for shape in shapes]
     for variable in variables:
-        wait(variable.value)
+        common.finish(variable.value)
     taken = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {"seconds": taken, "bytes": peak * 1024}

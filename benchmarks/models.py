@@ -31,6 +31,7 @@ from common import (
     UNBUILDABLE,
     application_names,
     command_line,
+    finish,
     fresh,
     peak,
     versions,
@@ -141,8 +142,7 @@ def measure_build(name: str, initializer: str, quick: bool) -> dict[str, Any]:
     with keras_initx.default_initializers(kernel=initializer), unnamed():
         model = build(**arguments)
     for weight in model.weights:
-        if hasattr(weight.value, "block_until_ready"):
-            weight.value.block_until_ready()
+        finish(weight.value)
     taken, grown = time.perf_counter() - start, peak() - before
     return {"seconds": taken, "bytes": grown, **kernels_of(model, initializer)}
 

@@ -18,7 +18,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import BACKENDS, batch_of, command_line, fresh, plain, timed, versions
+from common import (
+    BACKENDS,
+    batch_of,
+    command_line,
+    finish,
+    fresh,
+    plain,
+    timed,
+    versions,
+)
 
 ENTRIES = (3, 4, 5, 6, 7, 8)
 DEPTHS = (10, 30, 100, 300, 1000, 3000)
@@ -65,7 +74,7 @@ def draws(exponent: int, count: int) -> dict[str, list[float]]:
     tall = (round(10**exponent / COLUMNS), COLUMNS)
     shapes[f"haar_orthogonal, {COLUMNS} columns"] = tall
     functions = {
-        label: lambda draw=draw, shape=shapes[label]: finished(draw(shape))
+        label: lambda draw=draw, shape=shapes[label]: finish(draw(shape))
         for label, draw in initializers().items()
     }
     return in_turn(functions, count)
@@ -113,12 +122,6 @@ def measure_quickly() -> dict[str, Any]:
         "entries": measure_entries(ENTRIES[:1], quick=True),
         "layers": {str(DEPTHS[0]): in_turn(tools(DEPTHS[0]), 1)},
     }
-
-
-def finished(value: Any) -> None:
-    """JAX computes in the background."""
-    if hasattr(value, "block_until_ready"):
-        value.block_until_ready()
 
 
 def in_turn(

@@ -197,14 +197,18 @@ def waiting_initializer(variable: keras.Variable) -> Any:
 # Operations
 
 
+def _backend_of_operations() -> Any:
+    """The package where `keras.ops` looks up what a backend does; None without it."""
+    return getattr(keras.ops.softmax, "__globals__", {}).get("backend")
+
+
 def module_of_softmax() -> Any:
     """The module whose `softmax` and `dot_product_attention` all operations call.
 
     Layers and `keras.ops` look both up there at each call. Without that module: None,
     and then no attention weights are seen.
     """
-    backend = getattr(keras.ops.softmax, "__globals__", {}).get("backend")
-    module = getattr(backend, "nn", None)
+    module = getattr(_backend_of_operations(), "nn", None)
     return module if hasattr(module, "softmax") else None
 
 
@@ -213,8 +217,8 @@ def torch_device() -> str | None:
 
     Without that name: None. A draw then takes the longer way through `keras.random`.
     """
-    backend = getattr(keras.ops.softmax, "__globals__", {}).get("backend")
-    get_device = getattr(getattr(backend, "core", None), "get_device", None)
+    core = getattr(_backend_of_operations(), "core", None)
+    get_device = getattr(core, "get_device", None)
     return None if get_device is None else str(get_device())
 
 

@@ -77,8 +77,7 @@ def upper_with_half_diagonal(matrix: Any) -> Any:
     if namespace(matrix) is np:
         matrix *= _upper(size)
         return matrix
-    half = ops.diagonal(matrix, axis1=-2, axis2=-1) / 2
-    return add_to_diagonal(ops.triu(matrix), -half)
+    return add_to_diagonal(ops.triu(matrix), -diagonal(matrix) / 2)
 
 
 def diagonal(matrix: Any) -> Any:
